@@ -1,0 +1,107 @@
+// What pages do in the browser beyond forms and links; every page works without it.
+"use strict";
+
+// Show and hide a password: <button type="button" data-shows="ID" data-show="Show" data-hide="Hide">.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-shows]");
+  if (!button) return;
+  const input = document.getElementById(button.dataset.shows);
+  const hidden = input.type === "password";
+  input.type = hidden ? "text" : "password";
+  button.textContent = hidden ? button.dataset.hide : button.dataset.show;
+  button.setAttribute("aria-pressed", String(hidden));
+});
+
+// Copy: <button type="button" data-copies="ID" data-done="Copied">; an input's value, or an element's text.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copies);
+  try {
+    await navigator.clipboard.writeText("value" in source ? source.value : source.textContent);
+  } catch {  // no clipboard over plain HTTP: select it, so that the keyboard copies it
+    if (source.select) source.select();
+    else getSelection().selectAllChildren(source);
+    return;
+  }
+  button.setAttribute("aria-label", button.dataset.done);
+  button.classList.add("ok");
+});
+
+// Forms that save at once: the change posts, its button is for pages without JavaScript.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-saves]");
+  if (form && !form.hasAttribute("hx-post")) form.requestSubmit();
+});
+
+// Ticked "also …" rows that follow a choice: <select data-without="GROUP"> hides GROUP's row of the chosen value.
+function hideChosen(select) {
+  for (const row of document.querySelectorAll(`[data-row="${select.dataset.without}"]`)) {
+    row.hidden = row.dataset.value === select.value;
+  }
+}
+for (const select of document.querySelectorAll("select[data-without]")) {
+  select.addEventListener("change", () => hideChosen(select));
+  hideChosen(select);
+}
+
+// Letters by keyboard: j is the next (older), k the one before.
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  const link = { j: "[data-key=j]", k: "[data-key=k]" }[event.key];
+  if (link) document.querySelector(link)?.click();
+});
+
+// Live pages. The server says "changed" when something of this person changed; parts with
+// hx-trigger="changed from:body" then ask again. At most one a second, never losing the last one. A slow tick keeps
+// "12 seconds ago" true. The stream is open only while the page is seen: a browser allows six connections a host.
+if (document.body.dataset.live) {
+  const PAUSE = 1000;  // milliseconds between two
+  const TICK = 20000;  // milliseconds
+  let stream = null, waiting = null, last = 0, tick = null;
+
+  const tell = () => {
+    waiting = null;
+    last = Date.now();
+    document.body.dispatchEvent(new CustomEvent("changed"));
+  };
+  const changed = () => {
+    waiting ??= setTimeout(tell, Math.max(0, last + PAUSE - Date.now()));
+  };
+  const open = () => {
+    if (stream || document.hidden) return;
+    stream = new EventSource(document.body.dataset.live);
+    stream.addEventListener("changed", changed);
+    tick = setInterval(changed, TICK);
+  };
+  const close = () => {
+    stream?.close();
+    clearInterval(tick);
+    stream = null;
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    open();
+    changed();  // what happened meanwhile
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
+}
+
+// A refreshed part keeps its opened details, and waits while somebody types in it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const part = event.detail.target;
+  const typing = document.activeElement;
+  if (event.detail.requestConfig.verb === "get" && typing !== document.body && part.contains(typing)
+      && typing.matches("input:not([type=radio], [type=checkbox]), select, textarea")) {
+    event.detail.shouldSwap = false;
+    return;
+  }
+  part.opened = [...part.querySelectorAll("details[open][id]")].map((details) => details.id);
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  for (const id of event.detail.target.opened ?? []) {
+    document.getElementById(id)?.setAttribute("open", "");
+  }
+});
