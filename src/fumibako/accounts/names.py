@@ -15,7 +15,7 @@ def normalize_login(text: str) -> str:
 
 
 def is_login(text: str) -> bool:
-    """Whether a normalized text may be a login name: ASCII letters, digits and ``. _ - + @``, a letter or digit first."""
+    """Whether a normalized text may be a login name: ASCII letters, digits, ``. _ - + @``; a letter or digit first."""
     return len(text) <= LOGIN_LENGTH and _LOGIN.fullmatch(text) is not None
 
 
