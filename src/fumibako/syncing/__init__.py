@@ -1,0 +1,1 @@
+"""Keeping stored mail equal to the mail servers."""

@@ -1,0 +1,10 @@
+"""Column types of PostgreSQL that Django has no field for."""
+
+from django.db import models
+
+
+class UidSetField(models.Field):
+    """A set of UIDs as PostgreSQL's ``int8multirange``: half-open ranges, kept merged and sorted by the database."""
+
+    def db_type(self, connection):
+        return "int8multirange"
