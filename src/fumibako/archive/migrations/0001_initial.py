@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("accounts", "0001_first"),
+        ("linking", "0001_initial"),
     ]
 
     operations = [
@@ -41,83 +42,27 @@ class Migration(migrations.Migration):
                 ("skipped", models.TextField(null=True)),
                 ("stored_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("deleted_at", models.DateTimeField(null=True)),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="linking.mailbox",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
                 "db_table": "message",
-            },
-        ),
-        migrations.CreateModel(
-            name="Opening",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "message_id", "person_id", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-            ],
-            options={
-                "db_table": "opening",
-            },
-        ),
-        migrations.CreateModel(
-            name="Placement",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "folder_id", "uidvalidity", "uid", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("uidvalidity", models.BigIntegerField()),
-                ("uid", models.BigIntegerField()),
-                ("flags", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
-                ("modseq", models.BigIntegerField(null=True)),
-                (
-                    "seen",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=models.Q(("flags__contains", ["\\Seen"])),
-                        output_field=models.BooleanField(),
-                    ),
-                ),
-                ("gone_at", models.DateTimeField(null=True)),
-            ],
-            options={
-                "db_table": "placement",
-            },
-        ),
-        migrations.CreateModel(
-            name="Raw",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "message_id", "n", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("n", models.SmallIntegerField()),
-                ("body", models.BinaryField()),
-            ],
-            options={
-                "db_table": "raw",
-            },
-        ),
-        migrations.CreateModel(
-            name="ThreadKey",
-            fields=[
-                (
-                    "pk",
-                    models.CompositePrimaryKey(
-                        "message_id", "key", blank=True, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("key", models.BigIntegerField()),
-                ("own", models.BooleanField()),
-            ],
-            options={
-                "db_table": "thread_key",
             },
         ),
         migrations.CreateModel(
@@ -146,9 +91,193 @@ class Migration(migrations.Migration):
                         to="accounts.organization",
                     ),
                 ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="files",
+                        to="archive.message",
+                    ),
+                ),
             ],
             options={
                 "db_table": "attachment",
+            },
+        ),
+        migrations.CreateModel(
+            name="Opening",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "message_id", "person_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="archive.message",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.person",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "opening",
+            },
+        ),
+        migrations.CreateModel(
+            name="Placement",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "folder_id", "uidvalidity", "uid", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("uidvalidity", models.BigIntegerField()),
+                ("uid", models.BigIntegerField()),
+                ("flags", django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), size=None)),
+                ("modseq", models.BigIntegerField(null=True)),
+                (
+                    "seen",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Q(("flags__contains", ["\\Seen"])),
+                        output_field=models.BooleanField(),
+                    ),
+                ),
+                ("gone_at", models.DateTimeField(null=True)),
+                (
+                    "folder",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="linking.folder",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="placements",
+                        to="archive.message",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "placement",
+            },
+        ),
+        migrations.CreateModel(
+            name="Raw",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "message_id", "n", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("n", models.SmallIntegerField()),
+                ("body", models.BinaryField()),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="archive.message",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "raw",
+            },
+        ),
+        migrations.CreateModel(
+            name="ThreadKey",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "message_id", "key", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("key", models.BigIntegerField()),
+                ("own", models.BooleanField()),
+                (
+                    "mailbox",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="linking.mailbox",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="archive.message",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
+            ],
+            options={
+                "db_table": "thread_key",
             },
         ),
         migrations.CreateModel(
@@ -166,9 +295,70 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("text", models.TextField()),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
                 "db_table": "body",
             },
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["mailbox", "-sort_at", "-id"], name="message_mailbox_sort"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(fields=["mailbox", "fingerprint"], name="message_mailbox_fingerprint"),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("emailid__isnull", False)),
+                fields=["mailbox", "emailid"],
+                name="message_mailbox_emailid",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("unreadable__isnull", False), ("skipped__isnull", False), _connector="OR"),
+                fields=["mailbox", "-sort_at"],
+                name="message_mailbox_unread",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("organization", "id"), name="message_organization_id"),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("public_id",), name="message_public_id"),
+        ),
+        migrations.AddConstraint(
+            model_name="message",
+            constraint=models.UniqueConstraint(fields=("mailbox", "sha256"), name="message_mailbox_sha256"),
+        ),
+        migrations.AddIndex(
+            model_name="placement",
+            index=models.Index(fields=["message"], name="placement_message"),
+        ),
+        migrations.AddIndex(
+            model_name="placement",
+            index=models.Index(
+                condition=models.Q(("gone_at__isnull", True), ("seen", False)),
+                fields=["folder"],
+                name="placement_unseen",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="threadkey",
+            index=models.Index(fields=["mailbox", "key"], name="thread_key_mailbox_key"),
         ),
     ]
