@@ -1,0 +1,196 @@
+"""What a server says, as values. Text is decoded as UTF-8 with replacement; folder names stay bytes as well."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+class Memory(Protocol):
+    """Where a mail's bytes land: `view` is writable and exactly as long as was asked for."""
+
+    @property
+    def view(self) -> memoryview: ...
+
+
+@dataclass(frozen=True)
+class UidSet:
+    """UIDs as sorted, disjoint, non-adjacent inclusive ranges."""
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, numbers: Iterable[int]) -> "UidSet":
+        """The set of these numbers, in whatever order they come."""
+        return cls.of_ranges((number, number) for number in numbers)
+
+    @classmethod
+    def of_ranges(cls, ranges: Iterable[tuple[int, int]]) -> "UidSet":
+        """The union of inclusive ranges; each may be given either way round (RFC 9051 §9, seq-range)."""
+        merged: list[tuple[int, int]] = []
+        for low, high in sorted((min(pair), max(pair)) for pair in ranges):
+            if merged and low <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+            else:
+                merged.append((low, high))
+        return cls(tuple(merged))
+
+    def __len__(self) -> int:
+        return sum(high - low + 1 for low, high in self.ranges)
+
+    def __iter__(self) -> Iterator[int]:
+        for low, high in self.ranges:
+            yield from range(low, high + 1)
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and any(low <= number <= high for low, high in self.ranges)
+
+    def __str__(self) -> str:
+        """As a sequence set for a command, such as "1:5,7"."""
+        return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in self.ranges)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """OK, NO, BAD, BYE or PREAUTH, untagged (`tag` None) or as the end of a command.
+
+    `code` is the first word of the response code in capitals, `argument` what follows it inside the brackets.
+    """
+
+    kind: str
+    code: str | None
+    argument: str
+    words: str
+    tag: str | None = None
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A line that begins with "+": the server waits for more of a command."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the server announces, in capitals."""
+
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A folder of LIST. `name_raw` goes back to the server unchanged; `name` is for people."""
+
+    name_raw: bytes
+    name: str
+    delimiter: str | None
+    attributes: frozenset[str]
+
+    @property
+    def selectable(self) -> bool:
+        """Whether it can be opened at all (RFC 9051 §7.3.1)."""
+        return not self.attributes & {"\\Noselect", "\\NonExistent"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """What STATUS tells of one folder; None where the server did not say."""
+
+    name_raw: bytes
+    messages: int | None = None
+    uidnext: int | None = None
+    uidvalidity: int | None = None
+    highestmodseq: int | None = None
+    size: int | None = None
+    unseen: int | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A folder as it was when it was opened read-only. `uidnext` is None on servers that do not say it."""
+
+    exists: int
+    uidvalidity: int
+    uidnext: int | None
+    highestmodseq: int | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One message of FETCH; None where the answer did not say.
+
+    `body` is what the `allocate` hook gave, filled (or bytes where no hook is set or the server sent a quoted string; a
+    body that the server gave as NIL is b""). `skipped` is the length in bytes of a body that was read past because the
+    hook gave no memory; then `body` is None.
+    """
+
+    seq: int
+    uid: int | None = None
+    flags: tuple[str, ...] | None = None
+    internaldate: datetime | None = None
+    size: int | None = None
+    modseq: int | None = None
+    emailid: str | None = None
+    body: Memory | bytes | None = None
+    skipped: int = 0
+    sections: dict[str, bytes] = field(default_factory=dict)
+    """Other parts that were asked for, such as "BODY[HEADER]", by their name in capitals."""
+
+
+@dataclass(frozen=True)
+class Exists:
+    """The folder now has so many messages."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Expunged:
+    """The message with this sequence number is gone; later numbers have moved up by one."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """These UIDs are gone (RFC 7162 §3.2.10); `earlier` for those gone before the folder was opened."""
+
+    uids: UidSet
+    earlier: bool
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags that the folder knows."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """UIDs or sequence numbers of SEARCH or ESEARCH."""
+
+    numbers: UidSet
+
+
+@dataclass(frozen=True)
+class Named:
+    """The server's fields of ID (RFC 2971), keys in lower case."""
+
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Other:
+    """A response that we have no use for, or could not read (`damaged`). `keyword` is its first word in capitals."""
+
+    keyword: str
+    damaged: bool = False
+
+
+Change = Exists | Expunged | Vanished | Fetched | Status
+"""What can happen to an open folder (Status: to another one, RFC 5465) without being asked for."""
+
+Response = Condition | Continuation | Capabilities | Listed | Change | Flags | Found | Named | Other
