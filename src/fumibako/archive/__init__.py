@@ -1,0 +1,48 @@
+"""Stored mail: one door in (``ingest``), one door to the bytes (``raw``), one door out for people (``read``).
+
+Nothing stored is changed by a sync but flags and places; a message goes only by erase or retention. Parsing happens in
+child processes (``children`` for the import, ``reader`` for a page), which hold no socket and no secret.
+
+For pages and commands (``person`` is an ``accounts.models.Person``; what it may not read is not found):
+
+- ``list_messages(person, *, mailbox=None, folder=None, view="inbox"|"sent"|"unreadable"|"all", words="", after=None,
+  limit=50) -> Listing`` (rows: ``MessageRow``; ``next`` is the cursor of the next page or None)
+- ``folders_of(person, mailbox=None) -> tuple[FolderEntry, ...]`` with unread counts, for the list at the left
+- ``read_message(person, public_id, *, mark=True) -> MessageView`` (headers, text, cleaned HTML, attachments; raises NotFound)
+- ``read_attachment(person, public_id, n) -> File`` and ``read_raw(person, public_id) -> bytes``
+- ``sign_picture(...)``/``read_picture(token)``: pictures of a sandboxed frame by URLs that end after 10 minutes
+
+Models are imported from ``fumibako.archive.models``; verbs are looked up when first asked for.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_FROM = {
+    "errors": ("ArchiveError", "NotFound", "Stale"),
+    "ingest": ("Batch", "Committed", "Fence", "commit_batch", "take_ids"),
+    "children": ("Entry", "Job", "ParserPool", "Slot"),
+    "read": (
+        "File",
+        "FolderEntry",
+        "Listing",
+        "MessageRow",
+        "MessageView",
+        "folders_of",
+        "list_messages",
+        "read_attachment",
+        "read_message",
+        "read_picture",
+        "read_raw",
+        "sign_picture",
+    ),
+    "counts": ("FolderNumbers", "folder_numbers"),
+}
+_ROOM = {name: module for module, names in _FROM.items() for name in names}
+__all__ = sorted(_ROOM)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)

@@ -1,0 +1,78 @@
+"""Whose mailbox it is, where it lives, how it is logged in to, and which of its folders are wanted.
+
+A link begins as a draft on the server (the wizard): ``start_link`` keeps the address and the sealed password, a worker
+proves both logins (``prove_draft``), the person chooses folders, ``finish_link`` makes or takes up the mailbox. The same
+draft proves a new password or other settings of a linked mailbox, which are switched only once they are proved. A failed
+draft keeps the address, the settings and the cause, but no secret, and nothing runs for it.
+
+Rules:
+
+- One mailbox per (organization, IMAP server, login name) and per address, for ever: linking again takes up the same one.
+- Whatever changes what may be stored (unlink, relink, folder choice) raises the mailbox's ``generation`` in its own
+  transaction, so that an ingest under way commits nothing.
+- A secret lies sealed in a row of its own, apart for IMAP and SMTP, and unlinking deletes the row.
+- Another person's mailbox is not found: every verb takes the person, and raises ``NotFound`` for what is not theirs.
+- ``states`` holds the table of states; nothing else assigns one.
+
+Models are imported from ``fumibako.linking.models``. The verbs below are looked up when they are first asked for,
+because Django loads this package before its models can be.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_FROM = {
+    "drafts": (
+        "Draft",
+        "SecretsTyped",
+        "ServerWish",
+        "get_draft",
+        "retry_link",
+        "start_link",
+        "start_password",
+        "start_settings",
+        "cancel_draft",
+        "drafts_of",
+    ),
+    "prove": ("domain_settings", "prove_draft", "take_drafts", "expire_drafts"),
+    "link": (
+        "RANGES",
+        "FolderChoice",
+        "FolderRow",
+        "change_folders",
+        "finish_link",
+        "folder_key",
+        "folders_to_choose",
+        "own_addresses",
+        "suggest",
+    ),
+    "unlink": ("stop_person", "unlink"),
+    "settings": ("add_alias", "remove_alias", "set_sent_copy", "try_now"),
+    "overview": (
+        "LoginSettings",
+        "MailboxCard",
+        "chosen_folders",
+        "get_mailbox",
+        "mailboxes_of",
+        "readable_mailboxes",
+        "worst_states",
+    ),
+    "secrets": ("SecretLost", "open_secret", "seal_secret"),
+    "states": ("ACTIVE", "MOVE", "State", "move"),
+    "errors": (
+        "AlreadyLinked",
+        "BadInput",
+        "LinkingError",
+        "LinkedByColleague",
+        "NotFound",
+        "OwnPassword",
+    ),
+}
+_ROOM = {name: module for module, names in _FROM.items() for name in names}
+__all__ = sorted(_ROOM)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)

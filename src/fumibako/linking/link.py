@@ -1,0 +1,297 @@
+"""From a proved draft and a choice of folders to a linked mailbox; and the choice changed later."""
+
+import base64
+import zlib
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from fumibako.accounts.models import Person
+from fumibako.linking.errors import BadInput, LinkedByColleague, NotFound
+from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxPerson, MailboxSecret, Skip
+from fumibako.linking.overview import own_mailbox
+from fumibako.linking.secrets import open_secret, seal_secret
+from fumibako.linking.states import ACTIVE, MOVE, State, move
+
+SHARDS = 64
+RANGES: dict[str, timedelta | None] = {"3m": timedelta(days=92), "1y": timedelta(days=366), "all": None}
+"""How far back an import goes. The days are those that the folder page's counts are made with, rounded up."""
+
+
+@dataclass(frozen=True)
+class FolderRow:
+    """A folder to choose from. ``key`` names it in forms; ``counts`` are mails by range key, None where not counted."""
+
+    key: str
+    name: str
+    role: str
+    selectable: bool
+    messages: int | None
+    size: int | None
+    newest: str | None
+    counts: dict[str, int]
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class FolderChoice:
+    """Which folders are wanted, by key: one or none for sent mail (more in ``also_sent``), one to receive, others."""
+
+    sent: str | None
+    inbox: str | None
+    also_sent: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
+    range: str = "1y"
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Every chosen folder's key."""
+        return self.also_sent | self.others | {key for key in (self.sent, self.inbox) if key}
+
+
+def folder_key(name_raw: bytes) -> str:
+    """The name of a folder in forms: its bytes on the wire, in URL-safe base64."""
+    return base64.urlsafe_b64encode(name_raw).decode().rstrip("=")
+
+
+def suggest(folders: tuple[FolderRow, ...], range: str) -> FolderChoice:
+    """The usual choice: what receives, what holds sent mail (all folders of that role, the first as the main one)."""
+    inbox = next((row.key for row in folders if row.role == "inbox" and row.selectable), None)
+    sent = [row.key for row in folders if row.role == "sent" and row.selectable]
+    also = frozenset(row.key for row in folders if row.key in sent[1:] and row.messages)
+    return FolderChoice(sent=sent[0] if sent else None, inbox=inbox, also_sent=also, range=range)
+
+
+def folders_to_choose(person: Person, draft: str | None = None, mailbox: str | None = None) -> tuple[FolderRow, ...]:
+    """The folders of a proved draft, or of a linked mailbox as they were last seen. Raises NotFound."""
+    if mailbox is not None:
+        box = own_mailbox(person, mailbox)
+        rows = Folder.objects.filter(mailbox=box, missing_since__isnull=True)
+        return tuple(_row_of(folder) for folder in sorted(rows, key=_order))
+    proved = _proved(person, draft or "")
+    return tuple(
+        FolderRow(
+            key=found["key"],
+            name=found["name"],
+            role=found["role"],
+            selectable=found["selectable"],
+            messages=found["messages"],
+            size=found["size"],
+            newest=found["newest"],
+            counts=found["counts"],
+        )
+        for found in (proved.proven or {})["folders"]
+    )
+
+
+def finish_link(person: Person, draft: str, choice: FolderChoice) -> str:
+    """Link the draft's mailbox with these folders; returns its public id. A worker begins the import at once.
+
+    An unlinked mailbox of the same login or address is taken up again: what is known of it stays, and what is known
+    is not fetched or announced again. Raises NotFound, BadInput (no such folder or range), LinkedByColleague.
+    """
+    with transaction.atomic():
+        row = _proved(person, draft, lock=True)
+        proven: dict[str, Any] = row.proven or {}
+        folders = {found["key"]: found for found in proven["folders"]}
+        _check(choice, {key for key, found in folders.items() if found["selectable"]})
+        box = _take_up(person, row, proven)
+        box.range, box.history_since = choice.range, _since(choice.range)
+        box.save()
+        _own(box, person)
+        keep_secrets(box, row)
+        for found in proven["folders"]:
+            name_raw = base64.urlsafe_b64decode(found["key"] + "==")
+            Folder.objects.update_or_create(
+                mailbox=box,
+                name_raw=name_raw,
+                defaults={
+                    "organization_id": box.organization_id,
+                    "name": found["name"],
+                    "delimiter": found["delimiter"] or "",
+                    "role": found["role"],
+                    "selectable": found["selectable"],
+                    "messages": found["messages"],
+                    "size": found["size"],
+                    "missing_since": None,
+                },
+            )
+        _choose(box, choice)
+        row.state, row.mailbox, row.imap_sealed, row.smtp_sealed = LinkDraft.State.DONE, box, None, None
+        row.save()
+        _start(box)
+    return box.public_id
+
+
+def change_folders(person: Person, mailbox: str, choice: FolderChoice) -> None:
+    """Choose other folders or another range for a linked mailbox. What was imported stays; a wider range is imported.
+
+    Raises NotFound, BadInput.
+    """
+    with transaction.atomic():
+        box = own_mailbox(person, mailbox)
+        box = Mailbox.objects.select_for_update().get(pk=box.pk)
+        if box.state not in {*ACTIVE, State.NEEDS_ATTENTION}:
+            raise NotFound(mailbox)
+        _check(choice, {folder_key(f.name_raw) for f in Folder.objects.filter(mailbox=box, selectable=True)})
+        since = _since(choice.range)
+        if box.history_since and (since is None or since < box.history_since):
+            _widen(box)
+        box.range, box.history_since = choice.range, since
+        box.generation += 1
+        box.save()
+        _choose(box, choice)
+        if box.state in ACTIVE:
+            _start(box)
+
+
+def keep_secrets(box: Mailbox, row: LinkDraft) -> None:
+    """Seal the draft's secrets anew for the mailbox; where sending has none of its own it is the receiving one."""
+    imap = open_secret(row.imap_sealed, owner=row.public_id, service="imap")
+    smtp = open_secret(row.smtp_sealed, owner=row.public_id, service="smtp") if row.smtp_sealed else imap
+    for service, secret, works in (("imap", imap, True), ("smtp", smtp, bool(box.smtp_username))):
+        MailboxSecret.objects.update_or_create(
+            mailbox=box,
+            service=service,
+            defaults={
+                "organization_id": box.organization_id,
+                "sealed": seal_secret(secret, owner=box.public_id, service=service),
+                "worked_at": Now() if works else None,
+            },
+        )
+
+
+def shard_of(limit_key: str) -> int:
+    """The shard of a limit key; it must never depend on the process (crc32, not ``hash``)."""
+    return zlib.crc32(limit_key.encode()) % SHARDS
+
+
+def own_addresses(box: Mailbox) -> list[str]:
+    """The addresses that mail of this mailbox is written from, folded to lower case."""
+    return [box.address_key, *(alias.casefold() for alias in box.aliases)]
+
+
+def _proved(person: Person, draft: str, *, lock: bool = False) -> LinkDraft:
+    rows = LinkDraft.objects.select_for_update() if lock else LinkDraft.objects
+    row = rows.filter(
+        person=person,
+        public_id=draft,
+        state=LinkDraft.State.PROVED,
+        purpose=LinkDraft.Purpose.LINK,
+        expires_at__gt=Now(),
+    ).first()
+    if row is None:
+        raise NotFound(draft)
+    return row
+
+
+def _check(choice: FolderChoice, selectable: set[str]) -> None:
+    if choice.range not in RANGES:
+        raise BadInput("range", "wrong_range")
+    if not choice.all:
+        raise BadInput("folders", "no_folder")
+    if not choice.all <= selectable:
+        raise BadInput("folders", "unknown_folder")
+
+
+def _since(range: str) -> date | None:
+    span = RANGES[range]
+    return timezone.localdate() - span if span else None
+
+
+def _take_up(person: Person, row: LinkDraft, proven: dict[str, Any]) -> Mailbox:
+    imap, smtp = proven["imap"], proven["smtp"] or {}
+    same = Q(address_key=row.address_key) | Q(imap_host=imap["host"], imap_username=imap["username"])
+    known = list(Mailbox.objects.select_for_update().filter(same, organization=person.organization))
+    box = next((box for box in known if box.address_key == row.address_key), known[0] if known else None)
+    for other in known:
+        if other.state != State.UNLINKED:
+            raise LinkedByColleague(row.address)
+    if box is None:
+        box = Mailbox(organization=person.organization, address=row.address, address_key=row.address_key)
+    elif box.address_key != row.address_key and row.address not in box.aliases:
+        box.aliases = [*box.aliases, row.address]
+    for clash in known:
+        if clash.pk != box.pk:
+            # Two old mailboxes meet in one: the one of the address goes on, the other keeps its mail under no login.
+            Mailbox.objects.filter(pk=clash.pk).update(imap_username=f"{clash.imap_username}\n{clash.public_id}")
+    box.provider = proven["provider"] or ""
+    box.imap_host, box.imap_port, box.imap_security = imap["host"], imap["port"], imap["security"]
+    box.imap_username, box.imap_mechanism = imap["username"], imap["mechanism"]
+    box.smtp_host, box.smtp_port = smtp.get("host", ""), smtp.get("port")
+    box.smtp_security, box.smtp_username = smtp.get("security", ""), smtp.get("username", "")
+    box.smtp_mechanism = smtp.get("mechanism", "")
+    failure = proven["smtp_failure"] or {}
+    box.smtp_cause, box.smtp_words = failure.get("cause", ""), failure.get("server_words") or ""
+    box.limit_key = box.imap_host
+    box.shard = shard_of(box.limit_key)
+    if box.pk is None:
+        box.state = State.LINKING
+    else:
+        box.generation += 1
+        Folder.objects.filter(mailbox=box).update(linked_uidnext=None, chosen=False)
+    box.linked_at, box.unlinked_at = Now(), None
+    return box
+
+
+def _own(box: Mailbox, person: Person) -> None:
+    now = MailboxPerson.objects.filter(mailbox=box, until__isnull=True)
+    now.exclude(person=person).update(until=Now())
+    if not now.filter(person=person).exists():
+        MailboxPerson.objects.create(organization_id=box.organization_id, mailbox=box, person=person)
+
+
+def _choose(box: Mailbox, choice: FolderChoice) -> None:
+    """Set which folders are chosen, and what the person said each is for (its role, rule 7 of the design)."""
+    for folder in Folder.objects.filter(mailbox=box):
+        key = folder_key(folder.name_raw)
+        role = folder.role
+        if key == choice.sent or key in choice.also_sent:
+            role = "sent"
+        elif key == choice.inbox:
+            role = "inbox"
+        elif key in choice.others and role in {"sent", "inbox"}:
+            role = "other"
+        Folder.objects.filter(pk=folder.pk).update(chosen=key in choice.all, role=role)
+
+
+def _widen(box: Mailbox) -> None:
+    """Forget the UIDs that an earlier range had left out, so that the wider one fetches them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE folder SET known = known - skip.uids FROM skip"
+            " WHERE skip.folder_id = folder.id AND skip.uidvalidity = folder.uidvalidity"
+            " AND skip.reason = 'before_range' AND folder.mailbox_id = %s",
+            [box.pk],
+        )
+    Skip.objects.filter(folder__mailbox=box, reason="before_range").delete()
+
+
+def _start(box: Mailbox) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, move(box.pk, State.LINKING))
+        cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"mb:{box.pk}"])
+
+
+def _order(folder: Folder) -> tuple[int, str]:
+    return {"inbox": 0, "sent": 1}.get(folder.role, 2), folder.name
+
+
+def _row_of(folder: Folder) -> FolderRow:
+    counts = {} if folder.messages is None else {"all": folder.messages}
+    return FolderRow(
+        key=folder_key(folder.name_raw),
+        name=folder.name,
+        role=folder.role,
+        selectable=folder.selectable,
+        messages=folder.messages,
+        size=folder.size,
+        newest=None,
+        counts=counts,
+        chosen=folder.chosen,
+    )

@@ -1,0 +1,132 @@
+"""What a person sees of linked mailboxes: states, causes, settings, folders; no mail and no counts of mail."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from fumibako.accounts.models import Organization, Person
+from fumibako.linking.errors import NotFound
+from fumibako.linking.models import Folder, Mailbox
+from fumibako.linking.states import State
+
+STATE_ORDER = [
+    State.NEEDS_ATTENTION,
+    State.RETRYING,
+    State.LINKING,
+    State.IMPORTING,
+    State.PAUSED,
+    State.LIVE,
+    State.UNLINKED,
+]
+"""What needs a person first."""
+
+
+@dataclass(frozen=True)
+class LoginSettings:
+    """One of a mailbox's two logins as it was proved, without the secret."""
+
+    host: str
+    port: int | None
+    security: str
+    username: str
+
+
+@dataclass(frozen=True)
+class MailboxCard:
+    """A mailbox as its people see it. ``smtp`` is None for one that is linked for receiving only (``smtp_cause``)."""
+
+    id: int
+    public_id: str
+    address: str
+    aliases: tuple[str, ...]
+    provider: str
+    state: State
+    state_since: datetime
+    cause: str
+    cause_stage: str
+    server_words: str
+    next_try_at: datetime | None
+    imap: LoginSettings
+    smtp: LoginSettings | None
+    smtp_cause: str
+    smtp_words: str
+    sent_copy: str
+    range: str
+    history_since: date | None
+    proved_at: datetime | None
+    linked_at: datetime
+    unlinked_at: datetime | None
+
+
+def mailboxes_of(person: Person) -> tuple[MailboxCard, ...]:
+    """The person's mailboxes, linked and unlinked, what needs a person first, then by address."""
+    cards = [_card(box) for box in _mine(person).select_related("pulse")]
+    return tuple(sorted(cards, key=lambda card: (STATE_ORDER.index(card.state), card.address)))
+
+
+def get_mailbox(person: Person, mailbox: str) -> MailboxCard:
+    """The person's mailbox of this public id. Raises NotFound."""
+    return _card(own_mailbox(person, mailbox))
+
+
+def own_mailbox(person: Person, mailbox: str) -> Mailbox:
+    """The row of a person's mailbox, for verbs of this room. Raises NotFound."""
+    box = _mine(person).filter(public_id=mailbox).select_related("pulse").first()
+    if box is None:
+        raise NotFound(mailbox)
+    return box
+
+
+def readable_mailboxes(person: Person) -> dict[int, Mailbox]:
+    """The mailboxes whose mail the person may read, by id: those that are theirs, unlinked ones too."""
+    return {box.id: box for box in _mine(person).order_by("address_key")}
+
+
+def chosen_folders(mailboxes: list[int]) -> tuple[Folder, ...]:
+    """The chosen folders of these mailboxes, in the order of the list at the left: received, sent, the rest by name."""
+    order = {"inbox": 0, "sent": 1}
+    folders = Folder.objects.filter(mailbox__in=mailboxes, chosen=True)
+    return tuple(sorted(folders, key=lambda folder: (order.get(folder.role, 2), folder.name)))
+
+
+def worst_states(organization: Organization) -> dict[int, State]:
+    """Each person's worst state of a mailbox, for the admin's list of people; who has none linked is not in it."""
+    worst: dict[int, State] = {}
+    rows = Mailbox.objects.filter(organization=organization, mailboxperson__until__isnull=True)
+    for person, state in rows.exclude(state=State.UNLINKED).values_list("mailboxperson__person", "state"):
+        worst[person] = min(State(state), worst.get(person, State(state)), key=STATE_ORDER.index)
+    return worst
+
+
+def _mine(person: Person):
+    return Mailbox.objects.filter(
+        organization=person.organization_id, mailboxperson__person=person, mailboxperson__until__isnull=True
+    )
+
+
+def _card(box: Mailbox) -> MailboxCard:
+    smtp = None
+    if box.smtp_username:
+        smtp = LoginSettings(box.smtp_host, box.smtp_port, box.smtp_security, box.smtp_username)
+    return MailboxCard(
+        id=box.id,
+        public_id=box.public_id,
+        address=box.address,
+        aliases=tuple(box.aliases),
+        provider=box.provider,
+        state=State(box.state),
+        state_since=box.state_since,
+        cause=box.cause,
+        cause_stage=box.cause_stage,
+        server_words=box.server_words,
+        next_try_at=box.next_try_at,
+        imap=LoginSettings(box.imap_host, box.imap_port, box.imap_security, box.imap_username),
+        smtp=smtp,
+        smtp_cause=box.smtp_cause,
+        smtp_words=box.smtp_words,
+        sent_copy=box.sent_copy,
+        range=box.range,
+        history_since=box.history_since,
+        proved_at=box.pulse.proved_at if hasattr(box, "pulse") else None,
+        linked_at=box.linked_at,
+        unlinked_at=box.unlinked_at,
+    )

@@ -1,0 +1,243 @@
+"""Proving drafts: a worker takes those that wait, tries both logins, and writes what it saw as it goes."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from django.db import connection, connections, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from fumibako.linking.drafts import FAILED_LIFE, failure_json
+from fumibako.linking.link import folder_key, keep_secrets, shard_of
+from fumibako.linking.models import LinkDraft, Mailbox, MailboxPerson, MailDomain
+from fumibako.linking.secrets import open_secret
+from fumibako.linking.states import ACTIVE, MOVE, State, move
+from fumibako.mail.connect import Network, Security, Server
+from fumibako.mail.diagnosis import Failure, Stage
+from fumibako.mail.discovery import DomainSettings, FolderFound, ProbeRequest, Proven, ProvenLogin, Wish, prove
+
+CLAIM = timedelta(
+    seconds=60
+)  # a proof ends within about 20 s; a claim older than this belonged to a worker that is gone
+
+T = TypeVar("T")
+
+
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Run database work of the ORM in a thread, and give its connection back."""
+
+    def run() -> T:
+        try:
+            return work(*args)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)
+
+
+def take_drafts() -> list[int]:
+    """Claim the drafts that wait to be proved; returns their ids."""
+    abandoned = Q(state=LinkDraft.State.PROVING, claimed_at__lt=Now() - CLAIM)
+    with transaction.atomic():
+        waiting = LinkDraft.objects.select_for_update(skip_locked=True).filter(
+            Q(state=LinkDraft.State.WAITING) | abandoned, expires_at__gt=Now()
+        )
+        ids = list(waiting.values_list("id", flat=True))
+        LinkDraft.objects.filter(pk__in=ids).update(state=LinkDraft.State.PROVING, claimed_at=Now())
+    return ids
+
+
+def expire_drafts() -> int:
+    """Delete drafts whose time is over, with their secrets; returns how many."""
+    deleted, _ = LinkDraft.objects.filter(expires_at__lt=Now()).delete()
+    return deleted
+
+
+async def prove_draft(draft: int, network: Network) -> None:
+    """Try both logins of a claimed draft and write the outcome into it; the person's pages are told at each stage.
+
+    What a newer attempt or the person's leaving has overtaken is written nowhere. Raises nothing for a failed proof.
+    """
+    begun = await in_thread(_request, draft)
+    if begun is None:
+        return
+    request, attempt = begun
+    seen: list[Stage] = []
+    changed = asyncio.Event()
+
+    def on_stage(stage: Stage) -> None:
+        if seen and seen[-1].name == stage.name:
+            seen.pop()
+        seen.append(stage)
+        changed.set()
+
+    async def write_stages() -> None:
+        while True:
+            await changed.wait()
+            changed.clear()
+            await in_thread(_write, draft, attempt, {"stages": [asdict(stage) for stage in seen]})
+
+    writer = asyncio.create_task(write_stages())
+    try:
+        proven = await prove(request, network, on_stage)
+    except Failure as failure:
+        outcome: Callable[[], None] = partial(_fail, draft, attempt, failure, list(seen))
+    else:
+        outcome = partial(_succeed, draft, attempt, proven, list(seen))
+    finally:
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+    await in_thread(outcome)
+
+
+def domain_settings(organization: int, address: str) -> DomainSettings | None:
+    """The organization's recommended settings for the domain of this address, if an admin has made them."""
+    row = MailDomain.objects.filter(organization=organization, domain=address.rpartition("@")[2].lower()).first()
+    if row is None:
+        return None
+    smtp = None
+    if row.smtp_host:
+        smtp = Server(row.smtp_host, row.smtp_port or 465, Security(row.smtp_security or "tls"))
+    return DomainSettings(
+        domain=row.domain,
+        imap=Server(row.imap_host, row.imap_port or 993, Security(row.imap_security or "tls")),
+        smtp=smtp,
+        imap_login=row.login_shape,
+        smtp_login=row.login_shape,
+    )
+
+
+def _request(draft: int) -> tuple[ProbeRequest, int] | None:
+    row = LinkDraft.objects.filter(pk=draft, state=LinkDraft.State.PROVING).first()
+    if row is None or row.imap_sealed is None:
+        return None
+    imap = open_secret(row.imap_sealed, owner=row.public_id, service="imap")
+    smtp = open_secret(row.smtp_sealed, owner=row.public_id, service="smtp") if row.smtp_sealed else imap
+    request = ProbeRequest(
+        address=row.address,
+        imap=_wish(row.wishes.get("imap", {}), imap),
+        smtp=_wish(row.wishes.get("smtp", {}), smtp),
+        domain=None if row.manual else domain_settings(row.organization_id, row.address),
+        trusted_names=frozenset(row.trusted),
+    )
+    return request, row.attempt
+
+
+def _wish(typed: dict[str, Any], secret: str) -> Wish:
+    security = typed.get("security")
+    return Wish(
+        username=typed.get("username"),
+        secret=secret,
+        host=typed.get("host"),
+        port=typed.get("port"),
+        security=Security(security) if security else None,
+    )
+
+
+def _write(draft: int, attempt: int, values: dict[str, Any]) -> bool:
+    """Write into the draft, if this attempt is still the one that counts, and tell its person's pages."""
+    rows = LinkDraft.objects.filter(pk=draft, attempt=attempt, state=LinkDraft.State.PROVING)
+    if not rows.update(**values, changed_at=Now()):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('fumibako_live', 'pe:' || person_id) FROM link_draft WHERE id = %s", [draft])
+    return True
+
+
+def _fail(draft: int, attempt: int, failure: Failure, seen: list[Stage]) -> None:
+    consent = failure.cause == "server_needs_consent"
+    values: dict[str, Any] = {
+        "stages": [asdict(stage) for stage in failure.stages or seen],
+        "failure": failure_json(failure),
+        "state": LinkDraft.State.CONSENT if consent else LinkDraft.State.FAILED,
+    }
+    if not consent:
+        values |= {"imap_sealed": None, "smtp_sealed": None, "expires_at": Now() + FAILED_LIFE}
+    _write(draft, attempt, values)
+
+
+def _succeed(draft: int, attempt: int, proven: Proven, seen: list[Stage]) -> None:
+    stages = [asdict(stage) for stage in proven.stages or seen]
+    values: dict[str, Any] = {"stages": stages, "proven": _proven_json(proven), "state": LinkDraft.State.PROVED}
+    with transaction.atomic():
+        row = LinkDraft.objects.select_for_update().filter(pk=draft, attempt=attempt).first()
+        if row is None or row.state != LinkDraft.State.PROVING:
+            return
+        if row.purpose != LinkDraft.Purpose.LINK:
+            _switch(row, proven)
+            values |= {"state": LinkDraft.State.DONE, "imap_sealed": None, "smtp_sealed": None}
+        elif _linked_already(row, proven):
+            values |= {"state": LinkDraft.State.COLLEAGUE, "imap_sealed": None, "smtp_sealed": None, "proven": None}
+        _write(draft, attempt, values)
+
+
+def _linked_already(row: LinkDraft, proven: Proven) -> bool:
+    same = Q(address_key=row.address_key) | Q(imap_host=proven.imap.server.host, imap_username=proven.imap.username)
+    return Mailbox.objects.filter(same, organization=row.organization).exclude(state=State.UNLINKED).exists()
+
+
+def _switch(row: LinkDraft, proven: Proven) -> None:
+    """Give a linked mailbox the logins just proved: its folders and what is known of them stay as they are."""
+    box = Mailbox.objects.select_for_update().get(pk=row.mailbox_id)
+    if (
+        box.state == State.UNLINKED
+        or not MailboxPerson.objects.filter(mailbox=box, person=row.person, until__isnull=True).exists()
+    ):
+        return
+    imap = proven.imap
+    box.imap_host, box.imap_port = imap.server.host, imap.server.port
+    box.imap_security, box.imap_username = imap.server.security, imap.username
+    box.imap_mechanism, box.limit_key = imap.mechanism, imap.server.host
+    box.shard = shard_of(box.limit_key)
+    if smtp := proven.smtp:
+        box.smtp_host, box.smtp_port = smtp.server.host, smtp.server.port
+        box.smtp_security, box.smtp_username = smtp.server.security, smtp.username
+        box.smtp_mechanism, box.smtp_cause, box.smtp_words = smtp.mechanism, "", ""
+    elif failure := proven.smtp_failure:
+        box.smtp_username, box.smtp_mechanism = "", ""
+        box.smtp_cause, box.smtp_words = failure.cause, failure.server_words or ""
+    box.generation += 1
+    box.save()
+    keep_secrets(box, row)
+    with connection.cursor() as cursor:
+        if box.state in {*ACTIVE, State.NEEDS_ATTENTION}:
+            cursor.execute(MOVE, move(box.pk, State.LINKING))
+        cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"mb:{box.pk}"])
+
+
+def _proven_json(proven: Proven) -> dict[str, Any]:
+    return {
+        "provider": proven.provider,
+        "imap": _login_json(proven.imap),
+        "smtp": _login_json(proven.smtp) if proven.smtp else None,
+        "smtp_failure": failure_json(proven.smtp_failure) if proven.smtp_failure else None,
+        "folders": [_folder_json(found) for found in proven.folders],
+    }
+
+
+def _login_json(login: ProvenLogin) -> dict[str, Any]:
+    return {
+        "host": login.server.host,
+        "port": login.server.port,
+        "security": str(login.server.security),
+        "username": login.username,
+        "mechanism": login.mechanism,
+    }
+
+
+def _folder_json(found: FolderFound) -> dict[str, Any]:
+    return {
+        "key": folder_key(found.name_raw),
+        "name": found.name,
+        "delimiter": found.delimiter,
+        "role": found.role,
+        "selectable": found.selectable,
+        "messages": found.messages,
+        "size": found.size,
+        "newest": found.newest.isoformat() if found.newest else None,
+        "counts": found.counts,
+    }

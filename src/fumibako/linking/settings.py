@@ -1,0 +1,54 @@
+"""Small settings of a linked mailbox, changed in place."""
+
+from django.db import connection, transaction
+
+from fumibako.accounts.models import Person
+from fumibako.linking.errors import BadInput
+from fumibako.linking.models import Mailbox
+from fumibako.linking.overview import own_mailbox
+from fumibako.linking.states import State
+from fumibako.mail.diagnosis import Failure
+from fumibako.mail.discovery import normalize_address
+
+
+def set_sent_copy(person: Person, mailbox: str, choice: str) -> None:
+    """Choose whether mail sent from here is copied to the server: auto, on or off. Raises NotFound, BadInput."""
+    if choice not in Mailbox.SentCopy.values:
+        raise BadInput("sent_copy", "unknown")
+    box = own_mailbox(person, mailbox)
+    Mailbox.objects.filter(pk=box.pk).update(sent_copy=choice)
+
+
+def add_alias(person: Person, mailbox: str, address: str) -> None:
+    """Name another address that this mailbox receives for. Raises NotFound, BadInput."""
+    if not address.strip():
+        raise BadInput("alias", "empty")
+    try:
+        address = normalize_address(address)
+    except Failure as failure:
+        raise BadInput("alias", failure.cause, failure.sentence) from None
+    with transaction.atomic():
+        box = _locked(person, mailbox)
+        if address.casefold() in {box.address_key, *(alias.casefold() for alias in box.aliases)}:
+            raise BadInput("alias", "same_address")
+        Mailbox.objects.filter(pk=box.pk).update(aliases=[*box.aliases, address])
+
+
+def remove_alias(person: Person, mailbox: str, address: str) -> None:
+    """Take an address away again; nothing happens where it is not there. Raises NotFound."""
+    with transaction.atomic():
+        box = _locked(person, mailbox)
+        kept = [alias for alias in box.aliases if alias != address]
+        Mailbox.objects.filter(pk=box.pk).update(aliases=kept)
+
+
+def try_now(person: Person, mailbox: str) -> None:
+    """Let a mailbox that waits for its next try be tried at once. Raises NotFound."""
+    box = own_mailbox(person, mailbox)
+    if box.state == State.RETRYING:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"try:{box.pk}"])
+
+
+def _locked(person: Person, mailbox: str) -> Mailbox:
+    return Mailbox.objects.select_for_update().get(pk=own_mailbox(person, mailbox).pk)
