@@ -5,12 +5,13 @@ child processes (``children`` for the import, ``reader`` for a page), which hold
 
 For pages and commands (``person`` is an ``accounts.models.Person``; what it may not read is not found):
 
-- ``list_messages(person, *, mailbox=None, folder=None, view="inbox"|"sent"|"unreadable"|"all", words="", after=None,
-  limit=50) -> Listing`` (rows: ``MessageRow``; ``next`` is the cursor of the next page or None)
-- ``folders_of(person, mailbox=None) -> tuple[FolderEntry, ...]`` with unread counts, for the list at the left
-- ``read_message(person, public_id, *, mark=True) -> MessageView`` (headers, text, cleaned HTML, attachments; raises NotFound)
+- ``list_messages(person, *, mailbox=None, folder=None, words="", after=None, limit=50) -> Listing``
+- ``folders_of(person, mailbox=None) -> tuple[FolderEntry, ...]``, with unread counts; its keys are ``folder`` above
+- ``read_message(person, public_id, *, mark=True) -> MessageView``: headers, text, cleaned HTML, files
 - ``read_attachment(person, public_id, n) -> File`` and ``read_raw(person, public_id) -> bytes``
-- ``sign_picture(...)``/``read_picture(token)``: pictures of a sandboxed frame by URLs that end after 10 minutes
+- ``sign_picture``, ``read_picture(token) -> File``: pictures of a sandboxed frame by tokens that end after 10 minutes;
+  the cleaned HTML holds such tokens as relative URLs (``<img src="TOKEN">``), for the page of the frame to serve
+- ``mailbox_numbers(ids)`` and ``folder_numbers(id)``: how much is stored
 
 Models are imported from ``fumibako.archive.models``; verbs are looked up when first asked for.
 """
@@ -24,6 +25,7 @@ _FROM = {
     "children": ("Entry", "Job", "ParserPool", "Slot"),
     "read": (
         "File",
+        "FileRow",
         "FolderEntry",
         "Listing",
         "MessageRow",
@@ -36,7 +38,8 @@ _FROM = {
         "read_raw",
         "sign_picture",
     ),
-    "counts": ("FolderNumbers", "folder_numbers"),
+    "reader": ("Reading", "Unreadable"),
+    "counts": ("FolderNumbers", "MailboxNumbers", "folder_numbers", "mailbox_numbers"),
 }
 _ROOM = {name: module for module, names in _FROM.items() for name in names}
 __all__ = sorted(_ROOM)

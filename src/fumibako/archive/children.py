@@ -1,0 +1,244 @@
+"""The children that parse for an owner, and the memory that they share with it.
+
+A slot is one batch on its way: mails land in its first memory straight from the network, a child writes rows into the
+second, the writer copies those to PostgreSQL, and the slot is free again. The slots are all the backpressure there is:
+who finds none free stops reading from the server.
+
+A child that dies or hangs costs nobody anything but time: the batch's mails are tried one by one in a new child, and the
+mail that does it again is stored without being read (``parser_died``, ``parser_hung``).
+"""
+
+import asyncio
+import ctypes
+import json
+import mmap
+import os
+import signal
+import sys
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from fumibako.archive.rows import Entry, Stored, Where
+
+SLOT_SIZE = 80 << 20  # bytes of mail: the largest mail (64 MiB) and a batch beside it; untouched pages cost nothing
+ROWS_SIZE = 256 << 20  # bytes of rows of one batch
+SLOTS = 4  # one filling, two parsed, one written
+CHILDREN = 2
+BATCH_TIMEOUT = 30.0  # seconds for a batch before its child counts as hung
+MAIL_TIMEOUT = 10.0  # seconds for a single mail
+_PR_SET_PDEATHSIG = 1
+
+
+class ChildDied(Exception):
+    """A child ended, or was ended because it gave no answer; ``reason`` is what a mail is marked with."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Region:
+    """A piece of a slot's memory for one literal; ``view`` is where its bytes go."""
+
+    __slots__ = ("length", "offset", "slot", "view")
+
+    def __init__(self, slot: "Slot", offset: int, length: int) -> None:
+        self.slot = slot
+        self.offset = offset
+        self.length = length
+        self.view = slot.memory[offset : offset + length]
+
+
+class Slot:
+    """The two memories of one batch."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.fds = (os.memfd_create("mails"), os.memfd_create("rows"))
+        os.ftruncate(self.fds[0], SLOT_SIZE)
+        os.ftruncate(self.fds[1], ROWS_SIZE)
+        self._maps = (mmap.mmap(self.fds[0], SLOT_SIZE), mmap.mmap(self.fds[1], ROWS_SIZE))
+        self.memory = memoryview(self._maps[0])
+        self.rows = memoryview(self._maps[1])
+        self.filled = 0
+
+    def allocate(self, size: int) -> Region:
+        """Give the next ``size`` bytes. Raises MemoryError when the slot has no such room."""
+        if self.filled + size > SLOT_SIZE:
+            raise MemoryError(f"{size} bytes do not fit the slot")
+        region = Region(self, self.filled, size)
+        self.filled += size
+        return region
+
+    def argument(self) -> str:
+        """How a child is told of the memories."""
+        return f"{self.fds[0]}:{SLOT_SIZE}:{self.fds[1]}:{ROWS_SIZE}"
+
+    def close(self) -> None:
+        """Give the memories back."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch to make rows of: which slot, where its mails are from, and free message ids, one an entry."""
+
+    slot: Slot
+    where: Where
+    entries: tuple[Entry, ...]
+    ids: tuple[int, ...]
+    known: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The rows of a batch: a piece of the slot's rows for each table, and what became of each entry."""
+
+    tables: dict[str, tuple[int, int]]
+    stored: tuple[Stored, ...]
+    unreadable: int
+
+
+class ParserPool:
+    """Children and slots of one owner. Open it with ``async with``, from the main thread."""
+
+    def __init__(
+        self,
+        *,
+        children: int = CHILDREN,
+        slots: int = SLOTS,
+        batch_timeout: float = BATCH_TIMEOUT,
+        mail_timeout: float = MAIL_TIMEOUT,
+    ) -> None:
+        self._children = children
+        self._slot_count = slots
+        self._batch_timeout = batch_timeout
+        self._mail_timeout = mail_timeout
+        self._slots: list[Slot] = []
+        self._free: asyncio.Queue[Slot] = asyncio.Queue()
+        self._idle: asyncio.Queue[asyncio.subprocess.Process | None] = asyncio.Queue()
+
+    async def __aenter__(self) -> "ParserPool":
+        self._slots = [Slot(index) for index in range(self._slot_count)]
+        for slot in self._slots:
+            self._free.put_nowait(slot)
+        for _ in range(self._children):
+            self._idle.put_nowait(await self._spawn())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _ in range(self._children):
+            child = await self._idle.get()
+            if child is not None:
+                await _end(child)
+        for slot in self._slots:
+            slot.close()
+
+    @property
+    def free_slots(self) -> int:
+        """How many slots can be had without waiting."""
+        return self._free.qsize()
+
+    async def take_slot(self) -> Slot:
+        """Wait for a free slot. Whoever takes it gives it back by ``release``."""
+        slot = await self._free.get()
+        slot.filled = 0
+        return slot
+
+    def release(self, slot: Slot) -> None:
+        """Let the next batch have the slot."""
+        self._free.put_nowait(slot)
+
+    async def build(self, job: Job) -> Built:
+        """Make the rows of a batch, whatever its mails do to the children that read them."""
+        try:
+            return await self._ask(job, self._batch_timeout)
+        except ChildDied:
+            pass
+        marked = []
+        for n, entry in enumerate(job.entries):
+            try:
+                await self._ask(replace(job, entries=(entry,), ids=(job.ids[n],)), self._mail_timeout)
+            except ChildDied as died:
+                entry = replace(entry, unreadable=died.reason)
+            marked.append(entry)
+        try:
+            return await self._ask(replace(job, entries=tuple(marked)), self._batch_timeout)
+        except ChildDied as died:
+            unread = tuple(replace(entry, unreadable=entry.unreadable or died.reason) for entry in marked)
+            return await self._ask(replace(job, entries=unread), self._batch_timeout)
+
+    async def _ask(self, job: Job, timeout: float) -> Built:
+        child = await self._idle.get()
+        alive: asyncio.subprocess.Process | None = None
+        try:
+            child = child or await self._spawn()
+            answer = await asyncio.wait_for(_exchange(child, job), timeout)
+            alive = child
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise ChildDied("parser_died") from None
+        except TimeoutError:
+            raise ChildDied("parser_hung") from None
+        finally:
+            if alive is None and child is not None:
+                await asyncio.shield(_end(child))
+            self._idle.put_nowait(alive)
+        return Built(
+            tables={name: (at, length) for name, (at, length) in answer["tables"].items()},
+            stored=tuple(Stored(**one) for one in answer["stored"]),
+            unreadable=sum(entry.unreadable is not None for entry in job.entries),
+        )
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        fds = [fd for slot in self._slots for fd in slot.fds]
+        parent = os.getpid()
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "fumibako.archive.child",
+            *(slot.argument() for slot in self._slots),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            pass_fds=fds,
+            env=child_environment(),
+            preexec_fn=lambda: die_with(parent),
+        )
+
+
+def child_environment() -> dict[str, str]:
+    """What a parsing child gets of our environment: how to find Python's modules, and nothing of ours."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "TZ") if name in os.environ}
+
+
+def die_with(parent: int) -> None:
+    """In a new child: be killed when the process (the thread that forked, says prctl(2)) that started it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+async def _exchange(child: asyncio.subprocess.Process, job: Job) -> dict[str, Any]:
+    if child.stdin is None or child.stdout is None:
+        raise ConnectionError
+    question = json.dumps(
+        {
+            "slot": job.slot.index,
+            "where": asdict(job.where),
+            "entries": [asdict(entry) for entry in job.entries],
+            "ids": job.ids,
+            "known": job.known,
+        }
+    ).encode()
+    child.stdin.write(len(question).to_bytes(4, "big") + question)
+    await child.stdin.drain()
+    length = int.from_bytes(await child.stdout.readexactly(4), "big")
+    answer: dict[str, Any] = json.loads(await child.stdout.readexactly(length))
+    return answer
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        child.kill()
+    await child.wait()

@@ -1,0 +1,339 @@
+"""From the bytes of mails to rows of the archive, in PostgreSQL's binary COPY form.
+
+Runs in a child process, without Django and without a database: what it makes is copied into the tables as it is.
+The form: https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format".
+"""
+
+import hashlib
+import json
+import secrets
+import struct
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import zstandard
+
+from fumibako.mail.letter import PARSER_VERSION, Address, Letter, fingerprint, parse
+
+PIECE = 8_100  # bytes of raw mail in a row: the most that fits a page as PLAIN storage
+TEXT_LIMIT = 2_000_000  # characters of a mail's text that are kept for reading and searching
+THREAD_KEYS = 60  # Message-IDs of one mail that are kept: its own, those it answers, the last of its References
+DAY = 86_400_000_000  # microseconds
+_EPOCH = 946_684_800_000_000  # microseconds from 1970 to PostgreSQL's 2000-01-01
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "message": (
+        "organization_id",
+        "id",
+        "public_id",
+        "mailbox_id",
+        "sha256",
+        "fingerprint",
+        "emailid",
+        "size",
+        "internal_date",
+        "date",
+        "sort_at",
+        "origin",
+        "outgoing",
+        "message_id",
+        "subject",
+        "from_name",
+        "from_address",
+        "recipients",
+        "snippet",
+        "attachments",
+        "has_html",
+        "parser_version",
+        "unreadable",
+        "skipped",
+        "stored_at",
+    ),
+    "body": ("organization_id", "message_id", "text"),
+    "raw": ("organization_id", "message_id", "n", "body"),
+    "placement": ("organization_id", "folder_id", "uidvalidity", "uid", "message_id", "flags", "modseq"),
+    "attachment": (
+        "organization_id",
+        "message_id",
+        "n",
+        "part",
+        "name",
+        "content_type",
+        "size",
+        "sha256",
+        "content_id",
+        "inline",
+    ),
+    "thread_key": ("organization_id", "message_id", "mailbox_id", "key", "own"),
+}
+"""The tables in the order in which they are copied, so that foreign keys find their rows."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which folder the mails are from. ``own`` are the mailbox's own addresses, folded to lower case."""
+
+    organization: int
+    mailbox: int
+    folder: int
+    uidvalidity: int
+    role: str
+    linked_uidnext: int
+    own: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fetched mail: where its bytes lie, and what the server said of it.
+
+    ``internal_date`` is in microseconds since 1970. ``skipped`` says why only the header was fetched, ``unreadable``
+    why it is not to be parsed.
+    """
+
+    offset: int
+    length: int
+    uid: int
+    flags: tuple[str, ...]
+    internal_date: int
+    size: int
+    modseq: int | None = None
+    emailid: str | None = None
+    skipped: str | None = None
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of an entry: the message it is, and whether that message is new."""
+
+    uid: int
+    message: int
+    sha256: str | None
+    new: bool
+
+
+@dataclass
+class Tables:
+    """Rows under construction, a list of byte strings per table."""
+
+    rows: dict[str, list[bytes]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0))
+
+    def add(self, table: str, *fields: bytes) -> None:
+        """Add a row of fields that are encoded already."""
+        self.rows[table].append(_SHORT.pack(len(fields)))
+        self.rows[table].extend(fields)
+        self.counts[table] += 1
+
+
+class Builder:
+    """Makes the rows of batches; keeps the compressor from one to the next."""
+
+    def __init__(self) -> None:
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+
+    def build(
+        self,
+        where: Where,
+        entries: Sequence[Entry],
+        mails: Sequence[memoryview],
+        ids: Sequence[int],
+        known: dict[str, int],
+    ) -> tuple[Tables, list[Stored]]:
+        """Return the rows of these mails and what each became.
+
+        ``ids`` are free message ids, one an entry. ``known`` maps a SHA-256 (hex) to the message that has these bytes
+        already: such an entry becomes a placement only.
+        """
+        tables, stored = Tables(), []
+        here = dict(known)
+        for entry, mail, new_id in zip(entries, mails, ids, strict=True):
+            digest = None if entry.skipped else hashlib.sha256(mail).digest()
+            name = digest.hex() if digest else None
+            message = here.get(name) if name else None
+            is_new = message is None
+            if message is None:
+                message = new_id
+                if name:
+                    here[name] = message
+                self._message(tables, where, entry, mail, message, digest)
+            tables.add(
+                "placement",
+                _int8(where.organization),
+                _int8(where.folder),
+                _int8(where.uidvalidity),
+                _int8(entry.uid),
+                _int8(message),
+                _texts(entry.flags),
+                _int8(entry.modseq) if entry.modseq is not None else _NULL,
+            )
+            stored.append(Stored(entry.uid, message, name, is_new))
+        return tables, stored
+
+    def _message(
+        self, tables: Tables, where: Where, entry: Entry, mail: memoryview, message: int, digest: bytes | None
+    ) -> None:
+        letter = None if entry.unreadable else parse(mail)
+        organization, number = _int8(where.organization), _int8(message)
+        origin = "live" if entry.uid >= where.linked_uidnext else "history"
+        date = _micros(letter)
+        sender = (letter.from_ or letter.sender)[:1] if letter else ()
+        name, address = (sender[0].name, sender[0].address) if sender else ("", "")
+        files = letter.attachments if letter else ()
+        tables.add(
+            "message",
+            organization,
+            number,
+            _text(message_public_id()),
+            _int8(where.mailbox),
+            _bytes(digest) if digest else _NULL,
+            _bytes(fingerprint(mail)),
+            _text(entry.emailid) if entry.emailid else _NULL,
+            _int8(entry.size),
+            _time(entry.internal_date),
+            _time(date) if date is not None else _NULL,
+            _time(_sort_at(entry.internal_date, date, origin)),
+            _text(origin),
+            _bool(where.role == "sent" or address.casefold() in where.own),
+            _text(letter.message_id if letter else ""),
+            _text(letter.subject if letter else ""),
+            _text(name),
+            _text(address),
+            _json(_recipients(letter)),
+            _text(letter.snippet if letter else ""),
+            _int2(min(sum(not file.inline for file in files), 32_767)),
+            _bool(bool(letter and letter.html)),
+            _int2(PARSER_VERSION),
+            _text(entry.unreadable) if entry.unreadable else _NULL,
+            _text(entry.skipped) if entry.skipped else _NULL,
+            _time(time.time_ns() // 1000),
+        )
+        tables.add("body", organization, number, _text(letter.text[:TEXT_LIMIT] if letter else ""))
+        packed = self._compress(mail)
+        for n, at in enumerate(range(0, len(packed), PIECE)):
+            tables.add("raw", organization, number, _int2(n), _bytes(packed[at : at + PIECE]))
+        for n, file in enumerate(files[:32_767]):
+            tables.add(
+                "attachment",
+                organization,
+                number,
+                _int2(n),
+                _text(file.part),
+                _text(file.name),
+                _text(file.content_type),
+                _int8(file.size),
+                _bytes(file.sha256),
+                _text(file.content_id) if file.content_id else _NULL,
+                _bool(file.inline),
+            )
+        for key, own in _thread_keys(letter).items():
+            tables.add("thread_key", organization, number, _int8(where.mailbox), _int8(key), _bool(own))
+
+
+def blob(rows: Iterable[bytes]) -> bytes:
+    """The rows of one table as a binary COPY stream."""
+    return b"".join((_HEADER, *rows, _TRAILER))
+
+
+def message_public_id() -> str:
+    """A new public id of a message: 48 bits of time, so that its index grows at one end, and 80 random bits."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    digits = []
+    for _ in range(22):
+        number, digit = divmod(number, 62)
+        digits.append(_ALPHABET[digit])
+    return "ms_" + "".join(reversed(digits))
+
+
+def thread_key(message_id: str) -> int:
+    """A Message-ID as 64 bits, signed as PostgreSQL's bigint is."""
+    return int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8], "big", signed=True)
+
+
+def _thread_keys(letter: Letter | None) -> dict[int, bool]:
+    if letter is None:
+        return {}
+    others = (*letter.in_reply_to, *letter.references[::-1])[: THREAD_KEYS - 1]
+    keys = {thread_key(other): False for other in others}
+    if letter.message_id:
+        keys[thread_key(letter.message_id)] = True
+    return keys
+
+
+def _recipients(letter: Letter | None) -> dict[str, list[list[str]]]:
+    if letter is None:
+        return {}
+    fields: dict[str, tuple[Address, ...]] = {
+        "to": letter.to,
+        "cc": letter.cc,
+        "bcc": letter.bcc,
+        "reply_to": letter.reply_to,
+        "sender": letter.sender,
+    }
+    if len(letter.from_) > 1:
+        fields["from"] = letter.from_
+    return {name: [[who.name, who.address] for who in people] for name, people in fields.items() if people}
+
+
+def _micros(letter: Letter | None) -> int | None:
+    if letter is None or letter.date is None:
+        return None
+    try:
+        return int(letter.date.timestamp() * 1_000_000)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _sort_at(internal: int, date: int | None, origin: str) -> int:
+    """Design §3: live mail by INTERNALDATE; history by a readable Date that is at most a day later, else INTERNALDATE."""
+    if origin == "history" and date is not None and date <= internal + DAY:
+        return date
+    return internal
+
+
+_SHORT = struct.Struct("!h")
+_INT2 = struct.Struct("!ih")
+_INT8 = struct.Struct("!iq")
+_LENGTH = struct.Struct("!i")
+_NULL = _LENGTH.pack(-1)
+_TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER = _SHORT.pack(-1)
+_TEXT_OID = 25
+
+
+def _int2(value: int) -> bytes:
+    return _INT2.pack(2, value)
+
+
+def _int8(value: int) -> bytes:
+    return _INT8.pack(8, value)
+
+
+def _time(micros: int) -> bytes:
+    return _INT8.pack(8, micros - _EPOCH)
+
+
+def _bool(value: bool) -> bytes:
+    return _TRUE if value else _FALSE
+
+
+def _bytes(value: bytes) -> bytes:
+    return _LENGTH.pack(len(value)) + value
+
+
+def _text(value: str) -> bytes:
+    return _bytes(value.replace("\x00", "").encode("utf-8", "replace"))
+
+
+def _json(value: object) -> bytes:
+    return _bytes(b"\x01" + json.dumps(value, ensure_ascii=False).replace("\\u0000", "").encode("utf-8", "replace"))
+
+
+def _texts(values: Sequence[str]) -> bytes:
+    if not values:
+        return _bytes(struct.pack("!iii", 0, 0, _TEXT_OID))
+    items = b"".join(_text(value) for value in values)
+    return _bytes(struct.pack("!iiiii", 1, 0, _TEXT_OID, len(values), 1) + items)
