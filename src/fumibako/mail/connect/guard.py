@@ -10,6 +10,7 @@ Rules (the answer is always yes or no, never why: an answer that differs would m
 IPv6 addresses that carry an IPv4 address inside (mapped, NAT64, 6to4) are judged by that address.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -29,6 +30,7 @@ _METADATA = frozenset(
         "168.63.129.16",  # Azure's host agent, though a public address
     )
 )
+_ITEM = re.compile(r"\[?(?P<network>(?<=\[)[^]]*|[^:[\]]*)]?(?::(?P<port>[^:\]]*))?")
 _MAPPED_NAT64 = ip_network("64:ff9b::/96")  # RFC 6052 §2.1
 _GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291 §2.4, the only range that IANA gives out
 _NOT_PUBLIC_6 = tuple(
@@ -71,21 +73,14 @@ def parse_private_hosts(text: str) -> tuple[AllowedNetwork, ...]:
 
 
 def _parse_item(item: str) -> AllowedNetwork:
+    found = _ITEM.fullmatch(item)
     try:
-        if item.startswith("["):
-            inside, _, rest = item[1:].partition("]")
-            return AllowedNetwork(ip_network(inside), _parse_port(rest[1:]) if rest.startswith(":") else _no_port(rest))
-        if item.count(":") == 1:
-            network, _, port = item.partition(":")
-            return AllowedNetwork(ip_network(network), _parse_port(port))
-        return AllowedNetwork(ip_network(item))
+        if found is None:  # a bare IPv6 network
+            return AllowedNetwork(ip_network(item))
+        port = found["port"]
+        return AllowedNetwork(ip_network(found["network"]), None if port is None else _parse_port(port))
     except ValueError as error:
         raise ValueError(f"not a network or network:port: {item!r} ({error})") from None
-
-
-def _no_port(rest: str) -> None:
-    if rest:
-        raise ValueError("unexpected text after ]")
 
 
 def _parse_port(text: str) -> int:
