@@ -21,8 +21,9 @@ from typing import Any
 
 _FROM = {
     "errors": ("ArchiveError", "NotFound", "Stale"),
-    "ingest": ("Batch", "Committed", "Fence", "commit_batch", "take_ids"),
-    "children": ("Entry", "Job", "ParserPool", "Slot"),
+    "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
+    "rows": ("Where",),
+    "children": ("Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (
         "File",
         "FileRow",

@@ -1,11 +1,11 @@
 """The children that parse for an owner, and the memory that they share with it.
 
 A slot is one batch on its way: mails land in its first memory straight from the network, a child writes rows into the
-second, the writer copies those to PostgreSQL, and the slot is free again. The slots are all the backpressure there is:
-who finds none free stops reading from the server.
+second, the writer copies those to PostgreSQL, and the slot is free again. Who finds none free stops reading from the
+server: there is no other backpressure.
 
-A child that dies or hangs costs nobody anything but time: the batch's mails are tried one by one in a new child, and the
-mail that does it again is stored without being read (``parser_died``, ``parser_hung``).
+A child that dies or hangs costs nobody anything but time: the batch's mails are tried one by one in a new child, and
+the mail that does it again is stored without being read (``parser_died``, ``parser_hung``).
 """
 
 import asyncio
@@ -22,7 +22,8 @@ from fumibako.archive.rows import Entry, Stored, Where
 
 SLOT_SIZE = 80 << 20  # bytes of mail: the largest mail (64 MiB) and a batch beside it; untouched pages cost nothing
 ROWS_SIZE = 256 << 20  # bytes of rows of one batch
-SLOTS = 4  # one filling, two parsed, one written
+SLOTS = 12  # of all folders that are fetched at once; each takes a few
+KEPT = 16 << 20  # bytes that a slot may keep in memory while nobody uses it
 CHILDREN = 2
 BATCH_TIMEOUT = 30.0  # seconds for a batch before its child counts as hung
 MAIL_TIMEOUT = 10.0  # seconds for a single mail
@@ -73,6 +74,13 @@ class Slot:
     def argument(self) -> str:
         """How a child is told of the memories."""
         return f"{self.fds[0]}:{SLOT_SIZE}:{self.fds[1]}:{ROWS_SIZE}"
+
+    def shrink(self) -> None:
+        """Give the pages of a large batch back to the system."""
+        if self.filled > KEPT:
+            for fd, size in zip(self.fds, (SLOT_SIZE, ROWS_SIZE), strict=True):
+                os.ftruncate(fd, 0)
+                os.ftruncate(fd, size)
 
     def close(self) -> None:
         """Give the memories back."""
@@ -148,6 +156,7 @@ class ParserPool:
 
     def release(self, slot: Slot) -> None:
         """Let the next batch have the slot."""
+        slot.shrink()
         self._free.put_nowait(slot)
 
     async def build(self, job: Job) -> Built:
@@ -169,12 +178,12 @@ class ParserPool:
             unread = tuple(replace(entry, unreadable=entry.unreadable or died.reason) for entry in marked)
             return await self._ask(replace(job, entries=unread), self._batch_timeout)
 
-    async def _ask(self, job: Job, timeout: float) -> Built:
+    async def _ask(self, job: Job, seconds: float) -> Built:
         child = await self._idle.get()
         alive: asyncio.subprocess.Process | None = None
         try:
             child = child or await self._spawn()
-            answer = await asyncio.wait_for(_exchange(child, job), timeout)
+            answer = await asyncio.wait_for(_exchange(child, job), seconds)
             alive = child
         except (asyncio.IncompleteReadError, ConnectionError):
             raise ChildDied("parser_died") from None

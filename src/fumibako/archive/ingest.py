@@ -1,8 +1,8 @@
 """The one door in: a batch of mails becomes rows, its event and what the folder knows, in one transaction.
 
 The transaction begins with the folder's row, under the generation and UIDVALIDITY that the fetch was made for, and ends
-with the shard's fence. Whoever has been unlinked, been given other folders, or lost the shard meanwhile finds no row and
-throws the batch away: it is fetched again by whoever may.
+with the shard's fence. Whoever has been unlinked, been given other folders, or lost the shard meanwhile finds no row
+and throws the batch away: it is fetched again by whoever may.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -124,4 +124,4 @@ def multirange(pairs: Sequence[tuple[int, int]]) -> Multirange[int]:
 async def _same_bytes(connection: AsyncConnection, mailbox: int, built: Built) -> dict[str, int]:
     digests = [bytes.fromhex(stored.sha256) for stored in built.stored if stored.sha256 and stored.new]
     cursor = await connection.execute(_SAME_BYTES, [mailbox, digests])
-    return {name: message for name, message in await cursor.fetchall()}
+    return dict(await cursor.fetchall())

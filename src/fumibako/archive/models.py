@@ -15,7 +15,7 @@ class Message(Scoped):
 
     ``sort_at`` is fixed at ingest: INTERNALDATE for live mail; for history the header's Date where it is readable and
     at most a day after INTERNALDATE. ``unreadable`` names why the parser could not read it (``parser_died``,
-    ``parser_hung``), ``skipped`` why the body was not fetched (``too_large``). ``sha256`` is null where there is no body.
+    ``parser_hung``), ``skipped`` why the body was not fetched (``too_large``). ``sha256`` is null without a body.
     """
 
     class Origin(models.TextChoices):

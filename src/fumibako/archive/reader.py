@@ -1,7 +1,7 @@
 """One mail read for a page, in a child process: its text and cleaned HTML, or the bytes of one of its files.
 
-``read_letter`` and ``read_part`` keep one child per process between calls; a mail that kills it or makes it hang is told
-as ``Unreadable``, and the next call starts another.
+``read_letter`` and ``read_part`` keep one child per process between calls; a mail that kills it or makes it hang is
+told as ``Unreadable``, and the next call starts another.
 """
 
 import json

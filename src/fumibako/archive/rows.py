@@ -287,7 +287,7 @@ def _micros(letter: Letter | None) -> int | None:
 
 
 def _sort_at(internal: int, date: int | None, origin: str) -> int:
-    """Design §3: live mail by INTERNALDATE; history by a readable Date that is at most a day later, else INTERNALDATE."""
+    """Live mail by INTERNALDATE; history by a readable Date that is at most a day later, else INTERNALDATE."""
     if origin == "history" and date is not None and date <= internal + DAY:
         return date
     return internal

@@ -1,13 +1,13 @@
 """Whose mailbox it is, where it lives, how it is logged in to, and which of its folders are wanted.
 
 A link begins as a draft on the server (the wizard): ``start_link`` keeps the address and the sealed password, a worker
-proves both logins (``prove_draft``), the person chooses folders, ``finish_link`` makes or takes up the mailbox. The same
-draft proves a new password or other settings of a linked mailbox, which are switched only once they are proved. A failed
-draft keeps the address, the settings and the cause, but no secret, and nothing runs for it.
+proves both logins (``prove_draft``), the person chooses folders, ``finish_link`` makes or takes up the mailbox. The
+same draft proves a new password or other settings of a linked mailbox, which are switched only once they are proved. A
+failed draft keeps the address, the settings and the cause, but no secret, and nothing runs for it.
 
 Rules:
 
-- One mailbox per (organization, IMAP server, login name) and per address, for ever: linking again takes up the same one.
+- One mailbox per (organization, IMAP server, login name) and per address, for ever: linking again takes up the same.
 - Whatever changes what may be stored (unlink, relink, folder choice) raises the mailbox's ``generation`` in its own
   transaction, so that an ingest under way commits nothing.
 - A secret lies sealed in a row of its own, apart for IMAP and SMTP, and unlinking deletes the row.
@@ -34,7 +34,7 @@ _FROM = {
         "cancel_draft",
         "drafts_of",
     ),
-    "prove": ("domain_settings", "prove_draft", "take_drafts", "expire_drafts"),
+    "prove": ("domain_settings", "expire_drafts", "in_thread", "prove_draft", "take_drafts"),
     "link": (
         "RANGES",
         "FolderChoice",

@@ -12,7 +12,7 @@ class NotFound(LinkingError):
 
 
 class BadInput(LinkingError):
-    """What was typed cannot be used. ``field`` names the input, ``code`` why, ``words`` say it where there is more to say.
+    """What was typed cannot be used. ``field`` names the input, ``code`` why, ``words`` say more where there is more.
 
     Codes: ``empty``, ``wrong_address``, ``wrong_port``, ``wrong_server_name``, ``no_folder``, ``same_address``.
     """

@@ -227,7 +227,7 @@ class Folder(Scoped):
 
 
 class Skip(Scoped):
-    """The UIDs of a folder that were seen and are not stored, by reason (``before_range``, ``unreadable_by_server``)."""
+    """The UIDs of a folder that were seen and are not stored, by reason (``before_range``, ``not_given``)."""
 
     folder = within("linking.Folder")
     uidvalidity = models.BigIntegerField()

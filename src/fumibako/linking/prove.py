@@ -20,9 +20,7 @@ from fumibako.mail.connect import Network, Security, Server
 from fumibako.mail.diagnosis import Failure, Stage
 from fumibako.mail.discovery import DomainSettings, FolderFound, ProbeRequest, Proven, ProvenLogin, Wish, prove
 
-CLAIM = timedelta(
-    seconds=60
-)  # a proof ends within about 20 s; a claim older than this belonged to a worker that is gone
+CLAIM = timedelta(seconds=60)  # a proof ends within about 20 s; an older claim was of a worker that is gone
 
 T = TypeVar("T")
 

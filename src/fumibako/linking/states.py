@@ -24,13 +24,14 @@ class State(StrEnum):
 
 
 _LINKED = frozenset(State) - {State.UNLINKED}
+_WATCHED = _LINKED - {State.PAUSED}
 
 ALLOWED: dict[State, frozenset[State]] = {
     State.LINKING: frozenset(State),
-    State.IMPORTING: frozenset({State.LINKING, State.IMPORTING, State.LIVE, State.RETRYING}),
-    State.LIVE: frozenset({State.LINKING, State.IMPORTING, State.RETRYING, State.LIVE}),
-    State.RETRYING: frozenset({State.LINKING, State.IMPORTING, State.LIVE, State.RETRYING}),
-    State.NEEDS_ATTENTION: frozenset({State.LINKING, State.IMPORTING, State.LIVE, State.RETRYING}),
+    State.IMPORTING: _WATCHED,
+    State.LIVE: _WATCHED,
+    State.RETRYING: _WATCHED,
+    State.NEEDS_ATTENTION: _WATCHED,
     State.PAUSED: _LINKED,
     State.UNLINKED: _LINKED,
 }

@@ -1,0 +1,102 @@
+"""Seeing what changes on the server: the first folder by IDLE, the others by STATUS in turn, on one connection."""
+
+import logging
+from itertools import cycle
+
+from psycopg import AsyncConnection
+
+from fumibako.archive import Stale
+from fumibako.mail.imap import CommandRefused, Fetched, ImapClient, UidSet
+from fumibako.syncing.hands import Hands
+from fumibako.syncing.importing import Looked, fetch_mail, look
+from fumibako.syncing.mailbox import Folder, Mailbox, check_fence, load_folders, multirange_of
+
+INTERVAL = 45.0  # seconds of IDLE between two rounds of STATUS
+FLAGS = 500  # newest mails whose flags are compared at each look
+
+_FLAGS = """
+UPDATE placement SET flags = told.flags
+  FROM (SELECT uid, string_to_array(flags, ' ') AS flags
+          FROM unnest(%(uids)s::bigint[], %(flags)s::text[]) AS t (uid, flags)) AS told
+ WHERE placement.folder_id = %(folder)s AND placement.uidvalidity = %(uidvalidity)s AND placement.uid = told.uid
+   AND placement.flags <> told.flags
+"""
+_GONE = """
+UPDATE placement SET gone_at = now()
+ WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s AND gone_at IS NULL
+   AND NOT uid <@ %(there)s::int8multirange AND uid < %(uidnext)s
+"""
+_TELL = """
+SELECT pg_notify('fumibako_live', 'pe:' || person_id) FROM mailbox_person WHERE mailbox_id = %s AND until IS NULL
+"""
+
+logger = logging.getLogger(__name__)
+
+
+async def watch(hands: Hands, client: ImapClient, box: Mailbox) -> None:
+    """Watch until the connection ends (raises what the client raises) or the mailbox has changed (raises Stale)."""
+    folders = await load_folders(hands.pool, box.id)
+    if not folders:
+        raise Stale("no folder is chosen")
+    first, *others = folders
+    turn = cycle(others) if others else None
+    await refresh(hands, client, box, first)
+    while True:
+        changes = await client.idle(INTERVAL)
+        hands.pulse.beat(box.id, box.organization)
+        if changes:
+            await refresh(hands, client, box, first)
+            continue
+        if turn is not None and await _changed(client, folder := await _fresh(hands, box, next(turn))):
+            await refresh(hands, client, box, folder)
+            await client.examine(first.name_raw)
+
+
+async def refresh(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -> Looked:
+    """Open a folder, fetch what is new, and compare flags and what is gone. Nothing stored is removed by it."""
+    looked = await look(hands, client, box, folder)
+    await fetch_mail(hands, client, box, looked)
+    await _compare(hands, client, box, looked)
+    return looked
+
+
+async def _fresh(hands: Hands, box: Mailbox, folder: Folder) -> Folder:
+    now = {one.id: one for one in await load_folders(hands.pool, box.id)}
+    if folder.id not in now:
+        raise Stale("a folder is no longer chosen")
+    return now[folder.id]
+
+
+async def _changed(client: ImapClient, folder: Folder) -> bool:
+    try:
+        return not folder.unchanged(await client.status(folder.name_raw))
+    except CommandRefused as refused:
+        logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": refused.code})
+        return False
+
+
+async def _compare(hands: Hands, client: ImapClient, box: Mailbox, looked: Looked) -> None:
+    flags: dict[int, tuple[str, ...]] = {}
+
+    def on_message(fetched: Fetched) -> None:
+        if fetched.uid is not None and fetched.flags is not None:
+            flags[fetched.uid] = fetched.flags
+
+    there = await client.uid_search(b"ALL") if looked.messages else UidSet()
+    if len(there):
+        newest = f"{max(1, len(there) - FLAGS + 1)}:*"
+        await client.fetch(newest, "(UID FLAGS)", uid=False, on_message=on_message)
+    folder = {"folder": looked.folder.id, "uidvalidity": looked.folder.uidvalidity}
+    async with hands.pool.connection() as connection, connection.transaction():
+        told = {"uids": list(flags), "flags": [" ".join(names) for names in flags.values()]}
+        cursor = await connection.execute(_FLAGS, {**folder, **told})
+        changed = cursor.rowcount
+        cursor = await connection.execute(_GONE, {**folder, "there": multirange_of(there), "uidnext": looked.uidnext})
+        changed += cursor.rowcount
+        if changed:
+            await _tell(connection, box)
+        await check_fence(connection, hands.fence(box.shard))
+
+
+async def _tell(connection: AsyncConnection, box: Mailbox) -> None:
+    await connection.execute(_TELL, [box.id])
