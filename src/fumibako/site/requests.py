@@ -1,0 +1,48 @@
+"""One log line a request, and an id that all lines of the request carry."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from fumibako.context import working_on
+
+logger = logging.getLogger(__name__)
+
+HEADER = "X-Request-ID"
+ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")  # of a proxy's own id
+
+
+class RequestLog:
+    """Middleware: takes the proxy's X-Request-ID or makes one, tells it to the browser, and logs how it went.
+
+    The path is logged, never the query: what was searched for is a person's own.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get(HEADER, "")
+        request_id = given if ACCEPTED.fullmatch(given) else secrets.token_hex(8)
+        begin = time.perf_counter()
+        with working_on(request=request_id):
+            response = self.get_response(request)
+            if request.path != "/healthz":
+                self._log(request, response, begin)
+        response.headers[HEADER] = request_id
+        return response
+
+    def _log(self, request: HttpRequest, response: HttpResponse, begin: float) -> None:
+        milliseconds = round((time.perf_counter() - begin) * 1000)
+        facts = {"method": request.method, "path": _shown(request), "status": response.status_code, "ms": milliseconds}
+        logger.info("%(method)s %(path)s %(status)d in %(ms)d ms", facts, extra=facts)
+
+
+def _shown(request: HttpRequest) -> str:
+    """The route where there is one: addresses of one-time links are secrets."""
+    match = request.resolver_match
+    return f"/{match.route}" if match else request.path
