@@ -20,8 +20,17 @@ def is_login(text: str) -> bool:
 
 
 def tidy_name(text: str) -> str:
-    """Return a person's or a company's name without spaces around it and with one space where there were more."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Return a person's or a company's name without spaces around it and with one space where there were more.
+
+    Control characters are dropped: PostgreSQL refuses NUL, and none of them is part of a name.
+    """
+    words = " ".join(unicodedata.normalize("NFC", text).split())
+    return "".join(letter for letter in words if unicodedata.category(letter) != "Cc")
+
+
+def tidy_address(text: str) -> str:
+    """Return a mail address as people mean it: full-width letters and spaces around it are slips of the keyboard."""
+    return unicodedata.normalize("NFKC", text).strip()
 
 
 def name_key(text: str) -> str:
