@@ -16,7 +16,7 @@ class Event(models.Model):
     mailbox_id = models.BigIntegerField(null=True)
     folder_id = models.BigIntegerField(null=True)
     message_id = models.BigIntegerField(null=True)
-    count = models.IntegerField(default=1)
+    count = models.IntegerField(default=1, db_default=1)
     detail = models.JSONField(default=dict, db_default={})
     at = models.DateTimeField(db_default=Now())
 

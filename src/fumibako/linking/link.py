@@ -171,11 +171,6 @@ def shard_of(limit_key: str) -> int:
     return zlib.crc32(limit_key.encode()) % SHARDS
 
 
-def own_addresses(box: Mailbox) -> list[str]:
-    """The addresses that mail of this mailbox is written from, folded to lower case."""
-    return [box.address_key, *(alias.casefold() for alias in box.aliases)]
-
-
 def _proved(person: Person, draft: str, *, lock: bool = False) -> LinkDraft:
     rows = LinkDraft.objects.select_for_update() if lock else LinkDraft.objects
     row = rows.filter(

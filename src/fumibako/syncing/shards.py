@@ -8,6 +8,8 @@ import logging
 
 from psycopg import AsyncConnection
 
+from fumibako.linking import SHARDS
+
 PRESENCE = 0x62616B6F  # "bako"
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,9 @@ async def take_presence(connection: AsyncConnection) -> None:
 
 async def take_shards(connection: AsyncConnection, owner: int) -> dict[int, int]:
     """Take every shard for ``owner``; returns the epoch of each."""
+    await connection.execute(
+        "INSERT INTO shard (id, epoch) SELECT n, 0 FROM generate_series(0, %s) n ON CONFLICT DO NOTHING", [SHARDS - 1]
+    )
     cursor = await connection.execute("UPDATE shard SET owner = %s, epoch = epoch + 1 RETURNING id, epoch", [owner])
     return dict(await cursor.fetchall())
 

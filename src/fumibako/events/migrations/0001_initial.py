@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ("mailbox_id", models.BigIntegerField(null=True)),
                 ("folder_id", models.BigIntegerField(null=True)),
                 ("message_id", models.BigIntegerField(null=True)),
-                ("count", models.IntegerField(default=1)),
+                ("count", models.IntegerField(db_default=1, default=1)),
                 ("detail", models.JSONField(db_default={}, default=dict)),
                 ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
