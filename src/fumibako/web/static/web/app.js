@@ -1,6 +1,8 @@
 // What pages do in the browser beyond forms and links; every page works without it.
 "use strict";
 
+let openedDetails = [];
+
 // Show and hide a password: <button type="button" data-shows="ID" data-show="Show" data-hide="Hide">.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-shows]");
@@ -40,17 +42,32 @@ function hideChosen(select) {
     row.hidden = row.dataset.value === select.value;
   }
 }
-for (const select of document.querySelectorAll("select[data-without]")) {
-  select.addEventListener("change", () => hideChosen(select));
-  hideChosen(select);
-}
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-without]")) hideChosen(event.target);
+});
+document.querySelectorAll("select[data-without]").forEach(hideChosen);
 
-// Letters by keyboard: j is the next (older), k the one before.
+// Letters by keyboard: j opens the next in the list, k the one before.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
-  const link = { j: "[data-key=j]", k: "[data-key=k]" }[event.key];
-  if (link) document.querySelector(link)?.click();
+  if (event.key !== "j" && event.key !== "k") return;
+  const links = [...document.querySelectorAll("#rows li > a")];
+  const at = links.findIndex((link) => link.hasAttribute("aria-current"));
+  links[at + (event.key === "j" ? 1 : -1)]?.click();
 });
+
+// The list beside an opened letter shows which one it is, and that it has been read.
+function markOpened() {
+  for (const link of document.querySelectorAll("#rows li > a")) {
+    const here = link.pathname === location.pathname;
+    link.toggleAttribute("aria-current", here);
+    if (here) {
+      link.setAttribute("aria-current", "true");
+      link.classList.remove("new");
+      link.scrollIntoView({ block: "nearest" });
+    }
+  }
+}
 
 // Live pages. The server says "changed" when something of this person changed; parts with
 // hx-trigger="changed from:body" then ask again. At most one a second, never losing the last one. A slow tick keeps
@@ -89,19 +106,31 @@ if (document.body.dataset.live) {
   open();
 }
 
-// A refreshed part keeps its opened details, and waits while somebody types in it.
+// Parts that htmx fetches. A redirect (to the login, to the next page) is followed by the whole page. A refreshed part
+// keeps its opened details, and waits while somebody types in it. Where only the server is gone, the page stays.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  const part = event.detail.target;
+  const { target, xhr, requestConfig } = event.detail;
+  const asked = new URL(requestConfig.path, location.href);
+  if (requestConfig.verb === "get" && xhr.responseURL && new URL(xhr.responseURL).pathname !== asked.pathname) {
+    event.detail.shouldSwap = false;
+    location.assign(xhr.responseURL);
+    return;
+  }
   const typing = document.activeElement;
-  if (event.detail.requestConfig.verb === "get" && typing !== document.body && part.contains(typing)
+  if (requestConfig.verb === "get" && target.contains(typing) && typing !== target
       && typing.matches("input:not([type=radio], [type=checkbox]), select, textarea")) {
     event.detail.shouldSwap = false;
     return;
   }
-  part.opened = [...part.querySelectorAll("details[open][id]")].map((details) => details.id);
+  openedDetails = [...target.querySelectorAll("details[open][id]")].map((details) => details.id);
 });
 document.addEventListener("htmx:afterSwap", (event) => {
-  for (const id of event.detail.target.opened ?? []) {
-    document.getElementById(id)?.setAttribute("open", "");
-  }
+  for (const id of openedDetails) document.getElementById(id)?.setAttribute("open", "");
+  openedDetails = [];
+  if (event.detail.target.id === "read") document.getElementById("main").classList.add("open");
 });
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.getElementById("read")) markOpened();
+  document.querySelectorAll("select[data-without]").forEach(hideChosen);
+});
+

@@ -1,0 +1,25 @@
+"""What every page that needs a login shares."""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+
+from fumibako import archive, linking
+
+View = Callable[..., HttpResponse]
+
+
+def page(view: View) -> View:
+    """A view for people who are logged in; what is not theirs is not found."""
+
+    @login_required
+    @wraps(view)
+    def shown(request: HttpRequest, *args: object, **names: object) -> HttpResponse:
+        try:
+            return view(request, *args, **names)
+        except (linking.NotFound, archive.NotFound) as error:
+            raise Http404 from error
+
+    return shown

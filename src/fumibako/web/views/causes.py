@@ -1,0 +1,46 @@
+"""メールボックス連携 エラーについて: every cause by stage, its code as the anchor that other pages link to."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy
+
+from fumibako.mail.diagnosis import CAUSES
+
+from ..causes import CauseText, cause_text
+from ..pages import page
+
+GROUPS = (
+    ("before", gettext_lazy("Address and company settings"), ("address", "policy")),
+    ("seek", gettext_lazy("Finding the server"), ("discovery", "dns")),
+    ("connect", gettext_lazy("Connecting to the server"), ("connect", "greeting")),
+    ("tls", gettext_lazy("Secure connection"), ("tls",)),
+    ("login", gettext_lazy("Logging in"), ("login",)),
+    ("folder", gettext_lazy("Folders and space"), ("select", "append")),
+    ("any", gettext_lazy("Faults and limits of the server"), ("any",)),
+    ("smtp", gettext_lazy("Logging in to the sending server"), ("smtp-auth", "smtp-mail")),
+)
+"""Stages as the page groups them. What can only happen while sending is told once sending exists."""
+
+FREQUENT = ("wrong_credentials", "wrong_username_shape", "imap_disabled")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The causes of some stages."""
+
+    id: str
+    word: str
+    causes: tuple[CauseText, ...]
+
+
+@page
+def causes(request: HttpRequest) -> HttpResponse:
+    """The page."""
+    groups = [
+        Group(name, str(word), tuple(cause_text(code) for code, cause in CAUSES.items() if cause.stage in stages))
+        for name, word, stages in GROUPS
+    ]
+    frequent = [cause_text(code) for code in FREQUENT]
+    return render(request, "web/causes.html", {"here": "settings", "groups": groups, "frequent": frequent})
