@@ -34,7 +34,7 @@ _FROM = {
         "cancel_draft",
         "drafts_of",
     ),
-    "prove": ("domain_settings", "expire_drafts", "in_thread", "prove_draft", "take_drafts"),
+    "prove": ("domain_settings", "expire_drafts", "in_thread", "prove_draft", "claim_draft", "take_drafts"),
     "link": (
         "RANGES",
         "SHARDS",
@@ -53,6 +53,7 @@ _FROM = {
         "LoginSettings",
         "MailboxCard",
         "chosen_folders",
+        "find_mailboxes",
         "get_mailbox",
         "mailboxes_of",
         "readable_mailboxes",

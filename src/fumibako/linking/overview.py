@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from fumibako.accounts.models import Organization, Person
 from fumibako.linking.errors import NotFound
-from fumibako.linking.models import Folder, Mailbox
+from fumibako.linking.models import Folder, Mailbox, MailboxPerson
 from fumibako.linking.states import State
 
 STATE_ORDER = [
@@ -66,6 +66,15 @@ def mailboxes_of(person: Person) -> tuple[MailboxCard, ...]:
 def get_mailbox(person: Person, mailbox: str) -> MailboxCard:
     """The person's mailbox of this public id. Raises NotFound."""
     return _card(own_mailbox(person, mailbox))
+
+
+def find_mailboxes(address: str | None = None) -> tuple[tuple[Person, MailboxCard], ...]:
+    """For the operator's commands: the mailboxes of this address, or all of the installation, with their owners."""
+    rows = MailboxPerson.objects.filter(until__isnull=True, role=MailboxPerson.Role.OWNER)
+    rows = rows.select_related("person__organization", "mailbox__pulse").order_by("mailbox__address_key", "mailbox")
+    if address is not None:
+        rows = rows.filter(mailbox__address_key=address.strip().casefold())
+    return tuple((row.person, _card(row.mailbox)) for row in rows)
 
 
 def own_mailbox(person: Person, mailbox: str) -> Mailbox:

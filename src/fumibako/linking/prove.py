@@ -49,6 +49,12 @@ def take_drafts() -> list[int]:
     return ids
 
 
+def claim_draft(draft: int) -> bool:
+    """Claim one draft that waits; False where a worker was quicker."""
+    waiting = LinkDraft.objects.filter(pk=draft, state=LinkDraft.State.WAITING)
+    return bool(waiting.update(state=LinkDraft.State.PROVING, claimed_at=Now()))
+
+
 def expire_drafts() -> int:
     """Delete drafts whose time is over, with their secrets; returns how many."""
     deleted, _ = LinkDraft.objects.filter(expires_at__lt=Now()).delete()
