@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fumibako.accounts.logins import log_in
     from fumibako.accounts.organizations import create_organization
     from fumibako.accounts.passwords import change_password
-    from fumibako.accounts.people import Added, add_person, change_person, change_profile
+    from fumibako.accounts.people import Added, add_person, change_person, change_profile, choose_language
     from fumibako.accounts.rights import require_admin
     from fumibako.accounts.stopping import resume_person, stop_person
     from fumibako.accounts.trail import audit
@@ -60,6 +60,7 @@ __all__ = [
     "change_password",
     "change_person",
     "change_profile",
+    "choose_language",
     "create_organization",
     "log_in",
     "make_link",
@@ -79,6 +80,7 @@ _LATER = {
     "change_password": "passwords",
     "change_person": "people",
     "change_profile": "people",
+    "choose_language": "people",
     "create_organization": "organizations",
     "log_in": "logins",
     "make_link": "links",

@@ -50,7 +50,7 @@ def make_link(person: Person, *, by: Person | None) -> Link:
         expires_at=Now() + LIFETIME,
     )
     row.refresh_from_db(fields=["expires_at"])
-    audit(person.organization_id, "link.made", by=by, subject=person.public_id)
+    audit(person.organization, by, "link.made", subject=person.public_id)
     return Link(token, row.expires_at)
 
 
@@ -81,7 +81,7 @@ def use_link(token: str, password: str) -> Person:
         end_links(person)
         person.sessions.all().delete()
         forget_wrong_logins(person.login)
-        audit(person.organization_id, "link.used", by=person, subject=person.public_id)
+        audit(person.organization, person, "link.used", subject=person.public_id)
     return person
 
 

@@ -21,5 +21,5 @@ def create_organization(name: str, *, language: str = "ja", time_zone: str = "As
     checked_time_zone("time_zone", time_zone, problems)
     raise_for(problems)
     organization = Organization.objects.create(name=name, language=language, time_zone=time_zone)
-    audit(organization.pk, "organization.created", subject=organization.public_id)
+    audit(organization, None, "organization.created", subject=organization.public_id)
     return organization

@@ -26,5 +26,5 @@ def change_password(person: Person, *, current: str, password: str, keep_session
         person.save(update_fields=["password"])
         end_links(person)
         person.sessions.exclude(session_key=keep_session).delete()
-        audit(person.organization_id, "password.changed", by=person, subject=person.public_id)
+        audit(person.organization, person, "password.changed", subject=person.public_id)
     return person

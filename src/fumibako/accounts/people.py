@@ -44,7 +44,7 @@ def add_person(
         person = Person(organization=organization, **values)
         person.set_unusable_password()
         _save(person)
-        audit(organization.pk, "person.added", by=by, subject=person.public_id, login=person.login, role=person.role)
+        audit(organization, by, "person.added", subject=person.public_id, login=person.login, role=person.role)
         link = make_link(person, by=by)
     return Added(person, link)
 
@@ -69,9 +69,9 @@ def change_person(person: Person, *, name: str, login: str, email: str, role: st
     if changed:
         _save(person)
         audit(
-            person.organization_id,
+            person.organization,
+            by,
             "person.changed",
-            by=by,
             subject=person.public_id,
             **{field: value for field, value in changed.items() if field != "name_key"},
         )
@@ -94,8 +94,19 @@ def change_profile(person: Person, *, name: str, language: str, time_zone: str) 
     person.name, person.name_key = name, name_key(name)
     person.language, person.time_zone = language, time_zone
     person.save(update_fields=["name", "name_key", "language", "time_zone"])
-    audit(person.organization_id, "profile.changed", by=person, subject=person.public_id)
+    audit(person.organization, person, "profile.changed", subject=person.public_id)
     return person
+
+
+def choose_language(person: Person, language: str) -> None:
+    """Make what somebody chose before logging in their own choice, if they never made one.
+
+    Raises Invalid (field language).
+    """
+    problems: list[Problem] = []
+    checked_language(language, problems)
+    raise_for(problems)
+    Person.objects.filter(pk=person.pk, language="").update(language=language)
 
 
 def lock_organization(organization_id: int) -> None:

@@ -33,7 +33,7 @@ def stop_person(person: Person, *, by: Person | None) -> None:
     person.save(update_fields=["state", "stopped_at"])
     person.sessions.all().delete()
     end_links(person)
-    audit(person.organization_id, "person.stopped", by=by, subject=person.public_id)
+    audit(person.organization, by, "person.stopped", subject=person.public_id)
 
 
 @transaction.atomic
@@ -48,4 +48,4 @@ def resume_person(person: Person, *, by: Person | None) -> None:
         return
     person.state, person.stopped_at = PersonState.ACTIVE, None
     person.save(update_fields=["state", "stopped_at"])
-    audit(person.organization_id, "person.resumed", by=by, subject=person.public_id)
+    audit(person.organization, by, "person.resumed", subject=person.public_id)
