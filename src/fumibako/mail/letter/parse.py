@@ -1,15 +1,109 @@
 """Raw bytes of a mail to a Letter."""
 
-from fumibako.mail.letter.values import Letter
+import hashlib
+import re
+from html import escape
+from urllib.parse import unquote
+
+from fumibako.mail.letter.addresses import parse_addresses
+from fumibako.mail.letter.automatic import is_automatic
+from fumibako.mail.letter.body import Bodies, choose_bodies, content, text_of
+from fumibako.mail.letter.dates import parse_date
+from fumibako.mail.letter.filenames import file_name
+from fumibako.mail.letter.headers import Headers
+from fumibako.mail.letter.identifiers import identifier, identifiers, list_identifier
+from fumibako.mail.letter.plain import html_to_text, snippet
+from fumibako.mail.letter.structure import Part, read_structure
+from fumibako.mail.letter.values import Address, Attachment, Letter
 
 PARSER_VERSION = 1
+"""Raised with every change that reads an old mail otherwise; `reparse` finds by it what to read again."""
+
+_CONTENT_ID_IN_HTML = re.compile(r"cid:([^\"'<>\s)]{1,300})", re.IGNORECASE)
 
 
 def parse(raw: bytes | memoryview) -> Letter:
-    """Read a mail. Never raises on a bad mail: what cannot be read is empty or replaced by U+FFFD."""
-    raise NotImplementedError
+    """Read a mail. Never raises on a bad mail: what cannot be read is empty or replaced by U+FFFD.
+
+    Time and memory grow with the mail's size only, however its parts are nested; an attachment is decoded once.
+    """
+    source = bytes(raw)
+    root = read_structure(source)
+    headers, hint = root.headers, root.parameters.get("charset", "")
+    bodies = choose_bodies(root)
+    hint = hint or next((part.parameters["charset"] for part in bodies.text if "charset" in part.parameters), "")
+    html = _html(source, bodies, hint)
+    text = _text(source, bodies, html, hint)
+    return Letter(
+        message_id=identifier(headers.line("message-id")),
+        subject=headers.text("subject", hint),
+        from_=_addresses(headers, "from", hint),
+        sender=_addresses(headers, "sender", hint),
+        to=_addresses(headers, "to", hint),
+        cc=_addresses(headers, "cc", hint),
+        bcc=_addresses(headers, "bcc", hint),
+        reply_to=_addresses(headers, "reply-to", hint),
+        date=parse_date(headers.text("date")),
+        in_reply_to=identifiers(headers.line("in-reply-to")),
+        references=identifiers(headers.line("references")),
+        list_id=list_identifier(headers.text("list-id", hint)),
+        auto=is_automatic(headers, root.type),
+        text=text,
+        html=html,
+        snippet=snippet(text),
+        attachments=_attachments(source, bodies.files, html, hint),
+    )
 
 
 def part_bytes(raw: bytes | memoryview, part: str) -> bytes:
     """The decoded bytes of the attachment that `parse` numbered `part`. Raises KeyError where there is none."""
-    raise NotImplementedError
+    source = bytes(raw)
+    for leaf in read_structure(source).leaves():
+        if leaf.number == part:
+            return content(source, leaf)
+    raise KeyError(part)
+
+
+def _addresses(headers: Headers, name: str, hint: str) -> tuple[Address, ...]:
+    """Of all fields of the name: RFC 5322 §3.6 allows one, some senders write one a recipient."""
+    return tuple(address for line in headers.lines(name) for address in parse_addresses(line, hint))
+
+
+def _html(source: bytes, bodies: Bodies, hint: str) -> str | None:
+    """The mail's HTML parts in a row, plain ones between them as paragraphs; None where there is no HTML."""
+    if not any(part.type == "text/html" for part in bodies.html):
+        return None
+    pieces = []
+    for part in bodies.html:
+        text = text_of(source, part, hint)
+        pieces.append(text if part.type == "text/html" else f'<div style="white-space: pre-wrap">{escape(text)}</div>')
+    return "\n".join(pieces)
+
+
+def _text(source: bytes, bodies: Bodies, html: str | None, hint: str) -> str:
+    """The mail's plain parts in a row; made from the HTML where they are missing or empty."""
+    pieces = []
+    for part in bodies.text:
+        text = text_of(source, part, hint)
+        pieces.append(html_to_text(text) if part.type == "text/html" else text.rstrip())
+    text = "\n".join(piece for piece in pieces if piece)
+    return text if text.strip() or html is None else html_to_text(html)
+
+
+def _attachments(source: bytes, files: list[Part], html: str | None, hint: str) -> tuple[Attachment, ...]:
+    shown = {unquote(name) for name in _CONTENT_ID_IN_HTML.findall(html)} if files and html else set()
+    return tuple(_attachment(source, part, shown, hint) for part in files)
+
+
+def _attachment(source: bytes, part: Part, shown: set[str], hint: str) -> Attachment:
+    data = content(source, part)
+    content_id = identifier(part.headers.line("content-id")) or None
+    return Attachment(
+        part=part.number,
+        name=file_name(part, data, hint),
+        content_type=part.type,
+        size=len(data),
+        sha256=hashlib.sha256(data).digest(),
+        content_id=content_id,
+        inline=content_id in shown,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 _SEPARATORS = r"\s<>()\[\]\"'「」【】（）〈〉《》,;:、。"
-_ADDRESS_IN_NAME = re.compile(rf"[^@{_SEPARATORS}]+@[^@{_SEPARATORS}]+\.[\w-]{{2,}}")
+_ADDRESS_IN_NAME = re.compile(rf"[^@{_SEPARATORS}]{{1,64}}@[^@{_SEPARATORS}]{{1,255}}\.[\w-]{{2,}}")
 _FULL_WIDTH_AT = str.maketrans("＠．", "@.")
 
 

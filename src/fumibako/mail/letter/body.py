@@ -1,0 +1,82 @@
+"""Which parts of a mail are its text and which are files: the algorithm of RFC 8621 §4.1.4, and what each part says."""
+
+from dataclasses import dataclass, field
+
+from fumibako.mail.letter import charsets
+from fumibako.mail.letter.flowed import unwrap
+from fumibako.mail.letter.plain import html_charset
+from fumibako.mail.letter.structure import Part
+from fumibako.mail.letter.transfer import decode_transfer
+
+_TEXT_TYPES = ("text/plain", "text/html")
+# Another form of the same text for a few programs, no file to anybody (AMP for Email).
+_NO_FILES = frozenset(("text/x-amp-html", "text/watch-html"))
+
+
+@dataclass(slots=True)
+class Bodies:
+    """The parts that make the plain text, those that make the HTML, and the rest."""
+
+    text: list[Part] = field(default_factory=list)
+    html: list[Part] = field(default_factory=list)
+    files: list[Part] = field(default_factory=list)
+
+
+def choose_bodies(root: Part) -> Bodies:
+    """Sort a mail's parts. In an alternative that has only one form, that form serves as both."""
+    bodies = Bodies()
+    _sort([root], "mixed", bodies, bodies.text, bodies.html)
+    return bodies
+
+
+def _sort(parts: list[Part], kind: str, bodies: Bodies, text: list[Part] | None, html: list[Part] | None) -> None:
+    texts_before, htmls_before = len(text or ()), len(html or ())
+    in_alternative = kind == "alternative"
+    for number, part in enumerate(parts):
+        if part.children:
+            _sort(part.children, part.type.partition("/")[2], bodies, text, html)
+        elif not _is_text(part, number, kind):
+            if part.type not in _NO_FILES:
+                bodies.files.append(part)
+        elif in_alternative:
+            _take_form(part, bodies, text, html)
+        else:
+            for taker in (text, html):
+                if taker is not None:
+                    taker.append(part)
+    if in_alternative and text is not None and html is not None:
+        if len(text) == texts_before:
+            text.extend(html[htmls_before:])
+        elif len(html) == htmls_before:
+            html.extend(text[texts_before:])
+
+
+def _take_form(part: Part, bodies: Bodies, text: list[Part] | None, html: list[Part] | None) -> None:
+    taker = text if part.type == "text/plain" else html
+    if taker is None:
+        bodies.files.append(part)
+    else:
+        taker.append(part)
+
+
+def _is_text(part: Part, number: int, kind: str) -> bool:
+    if part.type not in _TEXT_TYPES or part.disposition == "attachment":
+        return False
+    return number == 0 or (kind != "related" and not part.file_name)
+
+
+def content(source: bytes, part: Part) -> bytes:
+    """A part's bytes, decoded."""
+    return decode_transfer(memoryview(source)[part.start : part.end], part.transfer_encoding)
+
+
+def text_of(source: bytes, part: Part, hint: str) -> str:
+    """A text part as text with "\\n" between lines; format=flowed (RFC 3676) is put back into paragraphs."""
+    data = content(source, part)
+    label = part.parameters.get("charset", "")
+    if part.type == "text/html" and charsets.encoding(label) is None:
+        label = html_charset(data) or label
+    text = charsets.decode(data, label, hint).replace("\r\n", "\n").replace("\r", "\n")
+    if part.type == "text/plain" and part.parameters.get("format", "").lower() == "flowed":
+        return unwrap(text, delsp=part.parameters.get("delsp", "").lower() == "yes")
+    return text
