@@ -56,7 +56,7 @@ async def faulty(faulty_parser: None, database_url: str, box: Mailbox, folder: F
         yield Store(database_url, parsers, box, folder)
 
 
-STORED = "SELECT subject, unreadable FROM message JOIN placement ON message_id = message.id ORDER BY uid"
+STORED = "SELECT subject, unreadable FROM message JOIN placement ON placement.message_id = message.id ORDER BY uid"
 
 
 async def test_a_mail_that_kills_its_child_by_sigsegv_is_kept_unread_and_the_others_are_read(faulty: Store) -> None:
