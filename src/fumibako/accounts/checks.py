@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import QuerySet
 
 from fumibako.accounts.errors import Invalid, Problem, Reason
 from fumibako.accounts.models import Language, Person, Role
@@ -39,7 +40,7 @@ def checked_login(text: str, person: Person | None, problems: list[Problem]) -> 
         problems.append(Problem("login", Reason.MISSING))
     elif not is_login(login):
         problems.append(Problem("login", Reason.CHARACTERS))
-    elif Person.objects.filter(login=login).exclude(pk=person and person.pk).exists():
+    elif _others(person).filter(login=login).exists():
         problems.append(Problem("login", Reason.TAKEN))
     return login
 
@@ -88,6 +89,10 @@ def check_password(password: str, person: Person, problems: list[Problem]) -> No
         problems.append(Problem("password", Reason.LONG))
     elif _is_common(password, person):
         problems.append(Problem("password", Reason.COMMON))
+
+
+def _others(person: Person | None) -> QuerySet[Person]:
+    return Person.objects.exclude(pk=person.pk) if person else Person.objects.all()
 
 
 def _is_common(password: str, person: Person) -> bool:

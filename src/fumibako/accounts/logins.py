@@ -23,9 +23,11 @@ PAUSE = timedelta(minutes=15)  # after them; also how long wrong ones are rememb
 COUNT = """
 INSERT INTO wrong_login AS known (name_hash, tries, last_at) VALUES (%(name)s, 1, clock_timestamp())
 ON CONFLICT (name_hash) DO UPDATE SET
-    tries = CASE WHEN known.last_at < clock_timestamp() - %(pause)s THEN 1 ELSE least(known.tries, %(tries)s) + 1 END,
-    last_at = CASE WHEN known.tries >= %(tries)s AND known.last_at >= clock_timestamp() - %(pause)s
-                   THEN known.last_at ELSE clock_timestamp() END
+    tries = CASE WHEN known.last_at < clock_timestamp() - make_interval(secs => %(pause)s) THEN 1
+                 ELSE least(known.tries, %(tries)s) + 1 END,
+    last_at = CASE WHEN known.last_at < clock_timestamp() - make_interval(secs => %(pause)s)
+                     OR known.tries < %(tries)s THEN clock_timestamp()
+                   ELSE known.last_at END
 RETURNING tries, last_at
 """
 
@@ -62,7 +64,7 @@ def _count_try(name: str) -> tuple[int, datetime]:
     """Count one try and return how many there were lately, this one included, and when the last was that counted."""
     WrongLogin.objects.filter(last_at__lt=Now() - PAUSE).exclude(name_hash=_hash(name)).delete()
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"name": _hash(name), "tries": TRIES, "pause": PAUSE})
+        cursor.execute(COUNT, {"name": _hash(name), "tries": TRIES, "pause": PAUSE.total_seconds()})
         tries, last_at = cursor.fetchone()
     return tries, last_at
 

@@ -107,7 +107,7 @@ class Person(AbstractBaseUser):
         return self.public_id
 
     @property
-    def is_active(self) -> bool:
+    def is_active(self) -> bool:  # type: ignore[override]
         """Whether the person may log in; Django asks by this name."""
         return self.state == PersonState.ACTIVE
 

@@ -1,9 +1,12 @@
 """Where logins are kept (``SESSION_ENGINE``): in the database, each row with the person that it belongs to."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+
+if TYPE_CHECKING:
+    from fumibako.accounts.models import Session
 
 
 class SessionStore(DatabaseStore):
@@ -16,8 +19,8 @@ class SessionStore(DatabaseStore):
 
         return Session
 
-    def create_model_instance(self, data: dict[str, Any]) -> Any:
+    def create_model_instance(self, data: dict[str, Any]) -> "Session":
         """Return the row to save for these data."""
-        session = super().create_model_instance(data)
+        session = cast("Session", super().create_model_instance(data))
         session.person_id = data.get(SESSION_KEY)
         return session
