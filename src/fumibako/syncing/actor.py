@@ -21,7 +21,8 @@ from fumibako.mail.diagnosis import Failure, diagnose
 from fumibako.mail.imap import CommandRefused, ImapClient, ImapError
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.importing import fetch_mail, look
-from fumibako.syncing.mailbox import Mailbox, load_folders, load_mailbox, note_folders
+from fumibako.syncing.mailbox import Mailbox, check_fence, load_folders, load_mailbox, note_folders
+from fumibako.syncing.shards import ShardLost
 from fumibako.syncing.watch import watch
 
 FIRST_PAUSE = 5.0  # seconds before the first try after a fault
@@ -77,7 +78,7 @@ class Actor:
         try:
             await self._session(box)
         except Stale:
-            return await self._still_ours(box)
+            await self._check_shard(box)
         except (ConnectError, ImapError, OSError) as error:
             if asyncio.get_running_loop().time() - began > STEADY:
                 self._pause = FIRST_PAUSE
@@ -143,13 +144,12 @@ class Actor:
             pass
         return True
 
-    async def _still_ours(self, box: Mailbox) -> bool:
+    async def _check_shard(self, box: Mailbox) -> None:
         async with self._hands.pool.connection() as connection:
-            fence = self._hands.fence(box.shard)
-            cursor = await connection.execute(
-                "SELECT 1 FROM shard WHERE id = %s AND epoch = %s", [fence.shard, fence.epoch]
-            )
-            return await cursor.fetchone() is not None
+            try:
+                await check_fence(connection, self._hands.fence(box.shard))
+            except Stale as stale:
+                raise ShardLost from stale
 
     async def _move(
         self,

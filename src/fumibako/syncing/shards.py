@@ -19,6 +19,10 @@ class PoolerInBetween(Exception):
     """The direct connection goes through a transaction pooler, where session locks and LISTEN do not hold."""
 
 
+class ShardLost(Exception):
+    """Another worker has taken a shard that this one held: it has to ask for its shards anew."""
+
+
 async def take_presence(connection: AsyncConnection) -> None:
     """Wait until this process is the worker. Raises PoolerInBetween."""
     cursor = await connection.execute("SELECT pg_backend_pid()")

@@ -15,7 +15,7 @@ from fumibako.syncing.actor import Actor
 from fumibako.syncing.database import connect_directly, make_pool
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.pulse import Pulse
-from fumibako.syncing.shards import give_back, take_presence, take_shards
+from fumibako.syncing.shards import ShardLost, give_back, take_presence, take_shards
 
 LOOK_SECONDS = 5.0  # between two looks at which mailboxes there are, when no NOTIFY comes
 EXPIRE_SECONDS = 300.0
@@ -48,6 +48,8 @@ async def run_worker(network: Network) -> None:
             if isinstance(error, OperationalError):
                 logger.warning("the worker waits for the database", extra={"error": type(error).__name__})
                 await asyncio.sleep(OUTAGE_SECONDS)
+            elif isinstance(error, ShardLost):
+                logger.warning("another worker has taken over; asking for shards anew")
             elif isinstance(error, Exception):
                 raise error
 
@@ -120,6 +122,8 @@ class Foreman:
     async def _act(self, actor: Actor, mailbox: int) -> None:
         try:
             await actor.run()
+        except ShardLost:
+            raise
         except Exception:
             # One mailbox must not end the others; it is taken up again at the next look but one.
             logger.exception("an actor failed", extra={"mailbox": mailbox})
