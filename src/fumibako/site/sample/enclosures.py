@@ -103,7 +103,10 @@ def enclose(what: str, values: Values, moment: datetime, rng: random.Random) -> 
         case "order":
             return (_order(values, moment),)
         case "ordersheet":
-            rows: papers.Rows = [["品名", "数量", "単価"], [str(values["product"]), int(str(values["qty"])), str(values["price"])]]
+            rows: papers.Rows = [
+                ["品名", "数量", "単価"],
+                [str(values["product"]), int(str(values["qty"])), str(values["price"])],
+            ]
             return (papers.xlsx(f"注文書_{values['no']}.xlsx", rows, moment),)
         case "invoice":
             return (_invoice(values, moment),)

@@ -52,12 +52,13 @@ def _block(text: str, answers: tuple[Block, ...] = ()) -> Block:
     return Block({key: value for key, _, value in options}, tuple(lines), answers)
 
 
-def blocks(name: str) -> Iterator[Block]:
-    """The blocks of a text file."""
-    text = files("fumibako.site.sample.texts").joinpath(name).read_text("utf-8")
-    for whole in re.split(r"(?m)^=== ", text)[1:]:
-        first, *answers = re.split(r"(?m)^--- ", whole)
-        yield _block(first, tuple(_block(answer) for answer in answers))
+def blocks(*names: str) -> Iterator[Block]:
+    """The blocks of these text files."""
+    for name in names:
+        text = files("fumibako.site.sample.texts").joinpath(name).read_text("utf-8")
+        for whole in re.split(r"(?m)^=== ", text)[1:]:
+            first, *answers = re.split(r"(?m)^--- ", whole)
+            yield _block(first, tuple(_block(answer) for answer in answers))
 
 
 def working_days_after(moment: datetime, number: int) -> datetime:

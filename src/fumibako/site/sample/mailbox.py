@@ -47,8 +47,7 @@ def sample_mails(now: datetime) -> list[Placed]:
 def written_until(now: datetime, desk: Desk) -> list[Written]:
     """All letters of the sample up to this moment, oldest first."""
     local = now.astimezone(JST).replace(microsecond=0)
-    written = [*_deals(desk, local), *_letters(desk, local, "letters.txt"), *_letters(desk, local, "news.txt")]
-    return sorted(written, key=lambda mail: mail.moment)
+    return sorted([*_deals(desk, local), *_letters(desk, local)], key=lambda mail: mail.moment)
 
 
 def _place(mail: Written, desk: Desk, now: datetime) -> Placed:
@@ -71,8 +70,8 @@ def _before_weekend(moment: datetime) -> datetime:
     return moment - timedelta(days=max(0, moment.weekday() - 4))
 
 
-def _letters(desk: Desk, now: datetime, name: str) -> Iterator[Written]:
-    for block in blocks(name):
+def _letters(desk: Desk, now: datetime) -> Iterator[Written]:
+    for block in blocks("letters_within.txt", "letters_outside.txt", "news.txt"):
         moment = _moment(desk, block, now)
         sender = PEOPLE[block.options["from"]]
         if moment >= now:
@@ -108,7 +107,7 @@ def _moment(desk: Desk, block: Block, now: datetime) -> datetime:
 
 def _deals(desk: Desk, now: datetime) -> Iterator[Written]:
     variants: dict[str, list[Block]] = {}
-    for block in blocks("steps.txt"):
+    for block in blocks("steps_offer.txt", "steps_order.txt"):
         variants.setdefault(block.options["step"], []).append(block)
     for choices in variants.values():
         desk.rng.shuffle(choices)
