@@ -20,6 +20,11 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_DOT_ATOM = r'[^\s<>,;:"()@]+@[^\s<>,;:"()@]+'
+# What nine of ten senders write: `name <address>`, `"name" <address>`, `address`, and the comma behind it.
+_SIMPLE = re.compile(
+    rf"""\s*(?:(?:"(?P<quoted>[^"\\]*)"|(?P<name>[^"<>,;:()\\@]*))\s*<(?P<angle>{_DOT_ATOM})>|(?P<bare>{_DOT_ATOM}))\s*(?:,|\Z)"""
+)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _WITH_AT = re.compile(r'(?:"[^"]*"|(?<![^\s<>"])[^\s<>"]+)@[^\s<>,;"]+')
 _MAX_PIECES = 200_000
@@ -32,9 +37,28 @@ def parse_addresses(line: bytes, hint: str = "") -> tuple[Address, ...]:
     close. What has no address at all becomes a name with the address "", unless it is the first half of a name with a
     comma that somebody forgot to quote.
     """
+    text = raw_text(line, hint)
+    simple = _simple(text)
+    return _any(text) if simple is None else simple
+
+
+def _simple(text: str) -> tuple[Address, ...] | None:
+    addresses = []
+    position, end = 0, len(text)
+    while position < end:
+        match = _SIMPLE.match(text, position)
+        if match is None:
+            return None
+        name = match["quoted"] or match["name"] or ""
+        addresses.append(Address(tidy(decode_words(name)).strip(" \u3000"), match["angle"] or match["bare"]))
+        position = match.end()
+    return tuple(addresses)
+
+
+def _any(text: str) -> tuple[Address, ...]:
     addresses: list[Address] = []
     rest_of_name = ""
-    for pieces, ended_by in _elements(raw_text(line, hint)):
+    for pieces, ended_by in _elements(text):
         address = _address(pieces)
         if address is None:
             continue

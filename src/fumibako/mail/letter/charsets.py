@@ -149,10 +149,8 @@ def _decode(data: bytes, label: str, hint: str) -> str:
 
 
 def _strict(data: bytes, codec: str) -> str | None:
-    if codec == EUC_JP:
-        return _euc_jp(data, None)
     try:
-        return data.decode(codec)
+        return _euc_jp(data, _EXTENDED) if codec == EUC_JP else data.decode(codec)
     except UnicodeDecodeError:
         # Five cells of cp1252 are free; senders mean the C1 controls of ISO 8859-1, which are nothing to read.
         return data.decode(codec, "replace") if codec == WESTERN else None
@@ -160,7 +158,7 @@ def _strict(data: bytes, codec: str) -> str | None:
 
 def _replacing(data: bytes, codec: str) -> str:
     if codec == EUC_JP:
-        return _euc_jp(data, "\ufffd") or ""
+        return _euc_jp(data, _EXTENDED_REPLACE)
     if codec == ISO_2022_JP:
         return _iso_2022_jp(data)
     return data.decode(codec, "replace")
@@ -310,44 +308,36 @@ def _high(data: bytes, prefix: bytes) -> str:
     return b"".join(prefix + pair for pair in pairs).decode("euc_jp", "replace")
 
 
-_EUC_CHARACTER = re.compile(
-    rb"(?P<ascii>[\x00-\x7f]+)|(?P<jis>[\xa1-\xfe]{2})|\x8e(?P<kana>[\xa1-\xdf])|\x8f(?P<more>[\xa1-\xfe]{2})|(?P<bad>.)",
-    re.DOTALL,
-)
+def _euc_jp(data: bytes, errors: str) -> str:
+    """eucJP-ms: Python's codec reads JIS X 0208 and 0212, and asks here for Windows' extensions."""
+    return _windows_reading(data.decode("euc_jp", errors))
 
 
-def _euc_jp(data: bytes, unknown: str | None) -> str | None:
-    """eucJP-ms: what JIS X 0208 and 0212 hold by Python's codec, Windows' extensions by hand.
+def _euc_extension(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of codecs: the one character at the fault, or the fault again."""
+    assert isinstance(error, UnicodeDecodeError)
+    at = error.start
+    lead, row, cell = (*error.object[at : at + 3], 0, 0, 0)[:3]
+    if lead >= 0xA1 and row >= 0xA1:
+        character, end = _JIS[min((lead - 0xA1) * 94 + row - 0xA1, len(_JIS) - 1)], at + 2
+    elif lead == 0x8F and row >= 0xF3 and cell >= 0xA1:
+        number = (row - 0xF3) * 94 + cell - 0xA1 - _FIRST_IBM_EXTENSION
+        character, end = (_EUC_IBM_EXTENSIONS + "\ufffd")[number if 0 <= number < 106 else 106], at + 3
+    else:
+        raise error
+    if character == "\ufffd":
+        raise error
+    return character, end
 
-    A byte that fits nowhere becomes `unknown`, or makes the whole None.
-    """
+
+def _euc_extension_or_replacement(error: UnicodeError) -> tuple[str, int]:
     try:
-        return _windows_reading(data.decode("euc_jp"))
-    except UnicodeDecodeError:
-        pass
-    text = []
-    for match in _EUC_CHARACTER.finditer(data):
-        character = _euc_character(match)
-        if character == "\ufffd":
-            if unknown is None:
-                return None
-            character = unknown
-        text.append(character)
-    return "".join(text)
+        return _euc_extension(error)
+    except UnicodeDecodeError as fault:
+        return "\ufffd", fault.end
 
 
-def _euc_character(match: re.Match[bytes]) -> str:
-    kind, value = match.lastgroup, match[match.lastindex or 0]
-    if kind == "ascii":
-        return value.decode("ascii")
-    if kind == "jis":
-        return _JIS[(value[0] - 0xA1) * 94 + value[1] - 0xA1]
-    if kind == "kana":
-        return value.decode(SHIFT_JIS)
-    if kind == "more":
-        cell = (value[0] - 0xF3) * 94 + value[1] - 0xA1 - _FIRST_IBM_EXTENSION
-        if 0 <= cell < len(_EUC_IBM_EXTENSIONS):
-            return _EUC_IBM_EXTENSIONS[cell]
-        text = (b"\x8f" + value).decode("euc_jp", "replace")
-        return text if len(text) == 1 else "\ufffd"
-    return "\ufffd"
+_EXTENDED = "fumibako.euc-extended"
+_EXTENDED_REPLACE = "fumibako.euc-extended-replace"
+codecs.register_error(_EXTENDED, _euc_extension)
+codecs.register_error(_EXTENDED_REPLACE, _euc_extension_or_replacement)

@@ -24,13 +24,14 @@ def _set_of(words: str) -> set[str]:
 
 
 _TAGS = _set_of(
-    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn"
-    " dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav ol p pre q"
-    " rp rt ruby s samp section small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var wbr"
+    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd del"
+    " dfn dir div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hr i img ins kbd li main mark nav"
+    " ol p pre q rp rt ruby s samp section small span strike strong sub sup table tbody td tfoot th thead tr tt u ul"
+    " var wbr"
 )
 _WITHOUT_CONTENT = _set_of(
-    "script style title template noscript iframe object applet embed svg math noembed noframes select option textarea"
-    " audio video canvas frameset xmp plaintext"
+    "script style title template noscript iframe object applet embed svg math noembed noframes select option"
+    " textarea audio video canvas frameset xmp plaintext"
 )
 _EVERYWHERE = {"style", "align", "valign", "dir", "lang", "title", "bgcolor", "width", "height", "background"}
 _ATTRIBUTES = {
@@ -56,11 +57,11 @@ _PROPERTIES = _set_of(
     " border-collapse border-color border-left border-left-color border-left-style border-left-width border-radius"
     " border-right border-right-color border-right-style border-right-width border-spacing border-style border-top"
     " border-top-color border-top-style border-top-width border-width box-sizing clear color direction display"
-    " empty-cells float font font-family font-size font-style font-variant font-weight height letter-spacing line-height list-style"
-    " list-style-position list-style-type margin margin-bottom margin-left margin-right margin-top max-height max-width"
-    " min-height min-width overflow overflow-wrap padding padding-bottom padding-left padding-right padding-top"
-    " table-layout text-align text-decoration text-indent text-transform unicode-bidi vertical-align visibility"
-    " white-space width word-break word-spacing word-wrap"
+    " empty-cells float font font-family font-size font-style font-variant font-weight height letter-spacing line-"
+    " height list-style list-style-position list-style-type margin margin-bottom margin-left margin-right margin-top"
+    " max-height max-width min-height min-width overflow overflow-wrap padding padding-bottom padding-left padding-"
+    " right padding-top table-layout text-align text-decoration text-indent text-transform unicode-bidi vertical-"
+    " align visibility white-space width word-break word-spacing word-wrap"
 )
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)
 _REMOTE = re.compile(r"\s*(?:https?:)?//", re.IGNORECASE)

@@ -1,6 +1,13 @@
 """The header block of a mail or of a part: names and raw values (RFC 5322 §2.2)."""
 
+import re
+
 from fumibako.mail.letter.words import header_text, raw_text, unfold
+
+# A field with the lines that continue it, or a line that is none with those that continue it.
+_FIELD = re.compile(
+    rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?|[^\n]*+(?:\n[ \t][^\n]*+)*+\n?",
+)
 
 MAX_VALUE = 256 * 1024  # bytes of one value that are read; what is longer is an attack or an accident
 
@@ -15,8 +22,9 @@ class Headers:
 
     def __init__(self, block: bytes) -> None:
         self._fields: dict[bytes, list[bytes]] = {}
-        for name, value in _fields(block):
-            self._fields.setdefault(name, []).append(value)
+        for name, value in _FIELD.findall(block):
+            if name:
+                self._fields.setdefault(name.lower(), []).append(value)
 
     def __bool__(self) -> bool:
         return bool(self._fields)
@@ -45,25 +53,3 @@ class Headers:
         """The first value of this name up to its first space, semicolon or comment, in lower case."""
         words = raw_text(self.line(name)).lower().replace(";", " ").replace("(", " ").split()
         return words[0] if words else ""
-
-
-def _fields(block: bytes) -> list[tuple[bytes, bytes]]:
-    fields: list[tuple[bytes, bytes]] = []
-    name, value = b"", [b""]
-    for line in block.split(b"\n"):
-        if line[:1] in (b" ", b"\t"):
-            value.append(line)
-            continue
-        if name:
-            fields.append((name, b"\n".join(value)))
-        before, colon, after = line.partition(b":")
-        before = before.rstrip(b" \t")
-        name = before.lower() if colon and _is_name(before) else b""
-        value = [after]
-    if name:
-        fields.append((name, b"\n".join(value)))
-    return fields
-
-
-def _is_name(name: bytes) -> bool:
-    return 0 < len(name) <= 998 and name.isascii() and b" " not in name and name.decode("ascii").isprintable()

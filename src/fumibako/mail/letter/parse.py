@@ -32,8 +32,10 @@ def parse(raw: bytes | memoryview) -> Letter:
     headers, hint = root.headers, root.parameters.get("charset", "")
     bodies = choose_bodies(root)
     hint = hint or next((part.parameters["charset"] for part in bodies.text if "charset" in part.parameters), "")
-    html = _html(source, bodies, hint)
-    text = _text(source, bodies, html, hint)
+    shown = {part.number: part for part in (*bodies.text, *bodies.html)}
+    texts = {number: text_of(source, part, hint) for number, part in shown.items()}
+    html = _html(bodies, texts)
+    text = _text(bodies, texts, html)
     return Letter(
         message_id=identifier(headers.line("message-id")),
         subject=headers.text("subject", hint),
@@ -69,22 +71,22 @@ def _addresses(headers: Headers, name: str, hint: str) -> tuple[Address, ...]:
     return tuple(address for line in headers.lines(name) for address in parse_addresses(line, hint))
 
 
-def _html(source: bytes, bodies: Bodies, hint: str) -> str | None:
+def _html(bodies: Bodies, texts: dict[str, str]) -> str | None:
     """The mail's HTML parts in a row, plain ones between them as paragraphs; None where there is no HTML."""
     if not any(part.type == "text/html" for part in bodies.html):
         return None
     pieces = []
     for part in bodies.html:
-        text = text_of(source, part, hint)
+        text = texts[part.number]
         pieces.append(text if part.type == "text/html" else f'<div style="white-space: pre-wrap">{escape(text)}</div>')
     return "\n".join(pieces)
 
 
-def _text(source: bytes, bodies: Bodies, html: str | None, hint: str) -> str:
+def _text(bodies: Bodies, texts: dict[str, str], html: str | None) -> str:
     """The mail's plain parts in a row; made from the HTML where they are missing or empty."""
     pieces = []
     for part in bodies.text:
-        text = text_of(source, part, hint)
+        text = texts[part.number]
         pieces.append(html_to_text(text) if part.type == "text/html" else text.rstrip())
     text = "\n".join(piece for piece in pieces if piece)
     return text if text.strip() or html is None else html_to_text(html)

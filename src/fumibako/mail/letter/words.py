@@ -16,7 +16,8 @@ _WHITE_SPACE = re.compile("[ \t\r\n]+")
 
 def unfold(value: bytes) -> bytes:
     """A header's value on one line (RFC 5322 §2.2.3), without the space around it."""
-    return _FOLD.sub(b"", value).strip() if b"\n" in value or b"\r" in value else value.strip()
+    value = value.strip()
+    return _FOLD.sub(b"", value) if b"\n" in value or b"\r" in value else value
 
 
 def header_text(value: bytes, hint: str = "") -> str:
@@ -26,12 +27,16 @@ def header_text(value: bytes, hint: str = "") -> str:
 
 def raw_text(value: bytes, hint: str = "") -> str:
     """An unfolded value as text, its encoded words (which are ASCII) still encoded."""
+    if value.isascii() and b"\x1b" not in value and b"\x00" not in value:
+        return value.decode("ascii")
     return charsets.decode(value, hint=hint)
 
 
 def tidy(text: str) -> str:
     """One line: white space folded; without control characters and without those that turn the direction of text,
     which dress up one name as another."""
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     return _CONTROLS.sub("", _WHITE_SPACE.sub(" ", text)).strip()
 
 
