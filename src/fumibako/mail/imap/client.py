@@ -3,41 +3,91 @@
 Connected → (STARTTLS) → logged in → folder examined → fetch, search, idle; `close` from anywhere. Every command has a
 deadline in seconds; when one passes, or the server breaks the protocol, the connection is closed and everything that
 waits gets the error. Nothing here can change a mailbox: folders are opened by EXAMINE, bodies read by BODY.PEEK.
+
+One after the other: a call made while another waits for the server goes out behind it; FETCH alone is pipelined.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from ..connect import Network, Server
-from .responses import Change, Condition, Examined, Fetched, Listed, Memory, Status, UidSet
+from . import commands, folders, idling, login, messages, opening
+from .commands import Command, Verb
+from .connection import Connection
+from .errors import CommandRefused, ImapError
+from .responses import Change, Condition, Examined, Fetched, Listed, Memory, Named, Status, UidSet
 
 CONNECT_TIMEOUT = 30.0  # seconds from look-up to a greeting over proven TLS
-COMMAND_TIMEOUT = 30.0  # seconds for the answer to a command; for FETCH and SEARCH, without any progress
+COMMAND_TIMEOUT = 30.0  # seconds for the answer to a command; for FETCH, without any progress
+SEARCH_TIMEOUT = 120.0  # seconds; servers without an index read every mail for some criteria
+LOGOUT_TIMEOUT = 3.0  # seconds; nobody needs the answer
+
+_WHO_WE_ARE = {"name": "Fumibako", "vendor": "Fumibako"}
 
 
 class ImapClient:
     """One connection. Use `async with`, or call `close`."""
 
-    server: Server
-    greeting: Condition
-    capabilities: frozenset[str]
-    tls: str
-    """The TLS version in use, such as "TLSv1.3"."""
-    allocate: Callable[[int], Memory | None] | None
-    """Called with a body's length in bytes before it is read; the body lands in the memory that it gives.
+    def __init__(self, server: Server, connection: Connection, greeting: Condition, tls: str) -> None:
+        self.server = server
+        self.greeting = greeting
+        self.tls = tls
+        """The TLS version in use, such as "TLSv1.3"."""
+        self._connection = connection
 
-    None: the body is read past and reported as `Fetched.skipped`. Without a hook bodies come as bytes, up to 64 MiB.
-    """
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server announces in its present state, in capitals."""
+        return self._connection.capabilities or frozenset()
+
+    @property
+    def allocate(self) -> Callable[[int], Memory | None] | None:
+        """Called with a body's length in bytes before it is read; the body lands in the memory that it gives.
+
+        When it gives None, the body is read past and reported as `Fetched.skipped`. Without a hook bodies come as
+        bytes, up to 64 MiB. One call for each body, in the order of `on_message`; a mail whose answer is damaged has a
+        call but no `on_message`.
+        """
+        return self._connection.allocate
+
+    @allocate.setter
+    def allocate(self, hook: Callable[[int], Memory | None] | None) -> None:
+        self._connection.allocate = hook
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self._connection.error is not None
 
     @classmethod
-    async def connect(cls, server: Server, network: Network, *, timeout: float = CONNECT_TIMEOUT) -> "ImapClient":
+    async def connect(
+        cls,
+        server: Server,
+        network: Network,
+        *,
+        timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109
+    ) -> Self:
         """Connect, prove the certificate, read the greeting; with STARTTLS, TLS before anything else.
 
         Raises the ConnectError family until a mail server has greeted (NotAMailServer when none does), then Bye,
         StartTlsRefused, ConnectionLost, ProtocolError, TimedOut.
         """
-        raise NotImplementedError
+        connection, greeting, tls = await opening.open_connection(
+            server, network, timeout=timeout, command_timeout=COMMAND_TIMEOUT
+        )
+        client = cls(server, connection, greeting, tls)
+        try:
+            await client._know_capabilities()
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    async def _know_capabilities(self) -> None:
+        if self._connection.capabilities is None:
+            await self._connection.run(Command(Verb.CAPABILITY))
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,33 +103,41 @@ class ImapClient:
         AUTHENTICATE PLAIN in UTF-8 where offered (RFC 4616), else LOGIN. One refusal is one try: another mechanism is
         used only when the server did not know the first. Raises LoginRefused, LoginUnavailable, Bye.
         """
-        raise NotImplementedError
+        used = await login.log_in(self._connection, username, secret, mechanism)
+        await self._know_capabilities()
+        return used
 
     async def identify(self) -> tuple[tuple[str, str], ...]:
         """Say who we are (ID, RFC 2971) where announced; some hosts want it before the first folder is opened.
 
         Returns the server's fields; empty when not announced or refused.
         """
-        raise NotImplementedError
+        if "ID" not in self.capabilities:
+            return ()
+        try:
+            answer = await self._connection.run(commands.identify(_WHO_WE_ARE), wants=(Named,))
+        except CommandRefused:
+            return ()
+        return next((named.fields for named in answer.collected if isinstance(named, Named)), ())
 
     async def list_folders(self) -> list[Listed]:
         """All folders, with their special uses where the server tells them (RFC 6154)."""
-        raise NotImplementedError
+        return await folders.list_folders(self._connection)
 
     async def status(self, name_raw: bytes, items: Sequence[str] | None = None) -> Status:
         """Look at a folder without opening it. Without `items`: all that this server can tell of those in Status.
 
         Items that need an extension which the server lacks are left out. Raises CommandRefused.
         """
-        raise NotImplementedError
+        return await folders.status(self._connection, name_raw, items)
 
     async def examine(self, name_raw: bytes) -> Examined:
         """Open a folder read-only. Raises CommandRefused (then no folder is open)."""
-        raise NotImplementedError
+        return await folders.examine(self._connection, name_raw)
 
     async def uid_search(self, criteria: bytes = b"ALL") -> UidSet:
         """The UIDs that match, such as b"UID 1:* SINCE 1-Jan-2025"; ESEARCH where announced (RFC 4731)."""
-        raise NotImplementedError
+        return await messages.uid_search(self._connection, criteria, SEARCH_TIMEOUT)
 
     def fetch(self, sequence: str, items: str, *, uid: bool, on_message: Callable[[Fetched], None]) -> Awaitable[None]:
         """Ask for messages; each is given to `on_message` as it arrives. Sent at once: may be called again meanwhile.
@@ -89,32 +147,35 @@ class ImapClient:
         was asked for; when it is cancelled, the connection is closed. An exception of `on_message` ends the connection
         and is raised to the awaiting side.
         """
-        raise NotImplementedError
+        return messages.fetch(self._connection, sequence, items, uid=uid, on_message=on_message)
 
-    async def idle(self, timeout: float) -> list[Change]:
+    async def idle(self, timeout: float) -> list[Change]:  # noqa: ASYNC109
         """Wait until something happens to the open folder, at most `timeout` seconds; then all that has happened.
 
         Returns at once with changes that earlier answers brought. Without IDLE (RFC 2177) it sends one NOOP when the
-        time is over. When cancelled, the connection stays usable.
+        time is over. When cancelled after the server has agreed to IDLE, the connection stays usable.
         """
-        raise NotImplementedError
+        return await idling.idle(self._connection, timeout)
 
     async def noop(self) -> list[Change]:
         """Prove that the server is there; returns what has happened meanwhile."""
-        raise NotImplementedError
+        await self._connection.run(Command(Verb.NOOP))
+        return self._connection.take_changes()
 
     def pause_reading(self) -> None:
         """Take nothing more from the server for now; no `allocate` and no `on_message` until resumed."""
-        raise NotImplementedError
+        self._connection.pause_reading()
 
     def resume_reading(self) -> None:
         """Go on after `pause_reading`, first with what had been received."""
-        raise NotImplementedError
+        self._connection.resume_reading()
 
     async def logout(self) -> None:
         """Say LOGOUT, wait a moment for the answer, close. Never raises."""
-        raise NotImplementedError
+        with contextlib.suppress(ImapError):
+            await self._connection.run(Command(Verb.LOGOUT), timeout=LOGOUT_TIMEOUT)
+        self.close()
 
     def close(self) -> None:
         """End the connection now; whatever waits gets ConnectionLost. May be called twice."""
-        raise NotImplementedError
+        self._connection.close()

@@ -63,6 +63,12 @@ class Condition:
     words: str
     tag: str | None = None
 
+    @property
+    def reply(self) -> str:
+        """As the server wrote it, without tag: "NO [CODE argument] words"."""
+        code = " ".join(part for part in (self.code, self.argument) if part)
+        return " ".join(part for part in (self.kind, f"[{code}]" if code else "", self.words) if part)
+
 
 @dataclass(frozen=True)
 class Continuation:

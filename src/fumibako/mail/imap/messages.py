@@ -1,0 +1,44 @@
+"""Messages of the open folder: which there are, and their bytes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from . import commands
+from .connection import Connection
+from .errors import ProtocolError
+from .pending import Wanted
+from .responses import Fetched, Found, UidSet
+
+
+async def uid_search(connection: Connection, criteria: bytes, timeout: float) -> UidSet:  # noqa: ASYNC109
+    """UID SEARCH, by ranges where the server can."""
+    extended = bool({"ESEARCH", "IMAP4REV2"} & (connection.capabilities or frozenset()))
+    answer = await connection.run(commands.uid_search(criteria, extended=extended), wants=(Found,), timeout=timeout)
+    found = [found.numbers for found in answer.collected if isinstance(found, Found)]
+    if not found:
+        raise ProtocolError("UID SEARCH without an answer")
+    return UidSet.of_ranges(pair for numbers in found for pair in numbers.ranges)
+
+
+def fetch(
+    connection: Connection, sequence: str, items: str, *, uid: bool, on_message: Callable[[Fetched], None]
+) -> Awaitable[None]:
+    """FETCH, sent at once; see `ImapClient.fetch`."""
+    command = commands.fetch(sequence, items, uid=uid)
+    wanted = Wanted(_ranges(sequence), uid, "[" in items, "RFC822.SIZE" in items.upper(), on_message)
+    pending = connection.fetch(command, wanted)
+
+    async def answered() -> None:
+        await connection.answer(pending)
+
+    task = asyncio.ensure_future(answered())
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # not everybody still waits at an end
+    return task
+
+
+def _ranges(sequence: str) -> tuple[tuple[int, int], ...] | None:
+    """A sequence set in numbers; None where it holds "*", which may stand for any message (RFC 9051 §9, seq-range)."""
+    if "*" in sequence:
+        return None
+    pairs = (part.partition(":") for part in sequence.split(","))
+    return UidSet.of_ranges((int(low), int(high or low)) for low, _, high in pairs).ranges
