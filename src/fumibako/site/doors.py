@@ -117,7 +117,7 @@ def _https_page(request: HttpRequest) -> HttpResponse:
         language = chosen_language(request)
     domain = split_domain_port(request.META.get("HTTP_HOST", ""))[0]
     context = {
-        "language": language,
+        "local_url": f"http://localhost:{settings.FUMIBAKO_PORT}",
         "other_language": "en" if language == "ja" else "ja",
         "port": settings.FUMIBAKO_PORT,
         "name": "fumibako.example.co.jp" if _is_address(domain) else domain,

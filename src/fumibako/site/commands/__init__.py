@@ -1,1 +1,1 @@
-"""The subcommands of `fumibako`, one a module. A module imports what is heavy inside its function: `--help` loads all."""
+"""The subcommands of `fumibako`, one a module. What is heavy is imported inside the function: `--help` loads all."""

@@ -11,13 +11,11 @@ import click
 @click.option("--fd", type=int, hidden=True, help="A listening socket that the parent process passes on.")
 def command(host: str, port: int, fd: int | None) -> None:
     """Answer pages (one process; any number of them may share a database)."""
-    from django.conf import settings
-
     from fumibako.site.listening import listen
-    from fumibako.site.setup import set_up
+    from fumibako.site.setup import read_settings, set_up
 
     listening = socket.socket(fileno=fd) if fd is not None else listen(host, port)
-    set_up(pool=settings.FUMIBAKO_DATABASE_POOL)
+    set_up(pool=read_settings().FUMIBAKO_DATABASE_POOL)
 
     from fumibako.site.serve import serve
 

@@ -7,11 +7,10 @@ import click
 def command() -> None:
     """Import and watch mailboxes."""
     import uvloop
-    from django.conf import settings
 
-    from fumibako.site.setup import set_up
+    from fumibako.site.setup import read_settings, set_up
 
-    set_up(pool=settings.FUMIBAKO_DATABASE_POOL)
+    set_up(pool=read_settings().FUMIBAKO_DATABASE_POOL)
 
     from fumibako.site.network import network
     from fumibako.syncing import run_worker
