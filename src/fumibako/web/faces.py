@@ -13,12 +13,12 @@ from fumibako.linking import Draft, MailboxCard, State
 from fumibako.mail.discovery import provider_name
 
 from .causes import CauseText, cause_text, english, failure_text
-from .templatetags.texts import checked, letters, moment
+from .templatetags.texts import checked, dot, letters, moment
 
 RECEIVE_ONLY = "receive_only"
 
 FACES = {
-    State.LINKING: ("busy", gettext_lazy("Connecting")),
+    State.LINKING: ("busy", pgettext_lazy("state", "Connecting")),
     State.IMPORTING: ("busy", gettext_lazy("Importing")),
     State.LIVE: ("ok", pgettext_lazy("state", "Linked")),
     RECEIVE_ONLY: ("wait", gettext_lazy("Linked for receiving only")),
@@ -157,7 +157,7 @@ def standing_of(card: MailboxCard, face: str) -> str:
         clock = date_format(timezone.localtime(card.next_try_at), "G:i")
         return gettext("next try at %(time)s") % {"time": clock}
     parts = [provider, checked(card.proved_at) if face in SETTLED else ""]
-    return gettext(" · ").join(part for part in parts if part)
+    return dot().join(part for part in parts if part)
 
 
 def extent_of(card: MailboxCard, numbers: MailboxNumbers) -> str:

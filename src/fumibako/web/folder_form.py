@@ -115,6 +115,11 @@ class FolderForm:
         return sum(self._count(row) or 0 for row in self._chosen())
 
     @property
+    def exact(self) -> bool:
+        """Whether every chosen folder was counted for the chosen range; else the total is the most that it can be."""
+        return all(self.choice.range in row.counts for row in self._chosen())
+
+    @property
     def total_size(self) -> int | None:
         """Their size in bytes, in proportion where a folder's mails are not all chosen; None where no size is known."""
         sizes = [self._size(row) for row in self._chosen()]

@@ -1,6 +1,6 @@
 """Every page's address. A page is a file of `views` and a template of the same name."""
 
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from .views.causes import causes
@@ -19,6 +19,7 @@ from .views.mailboxes import alias_add, alias_remove, mailboxes, sent_copy, try_
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="mailboxes"), name="home"),
+    path("", include("fumibako.web.urls_accounts")),
     path("settings/mailboxes/", mailboxes, name="mailboxes"),
     path("settings/mailboxes/link/", link, name="link"),
     path("settings/mailboxes/link/manual/", link_manual, name="link_manual"),

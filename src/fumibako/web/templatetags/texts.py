@@ -6,7 +6,7 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
 register = template.Library()
 
@@ -126,6 +126,24 @@ def lasting(seconds: float) -> str:
         return gettext("less than a minute")
     minutes = round(seconds / 60)
     return unparted(ngettext("about %(n)s minute", "about %(n)s minutes", minutes) % {"n": minutes})
+
+
+@register.simple_tag
+def gap() -> str:
+    """What stands between two sentences: a space, in Japanese nothing."""
+    return "" if (get_language() or "ja").startswith("ja") else " "
+
+
+@register.simple_tag
+def dot() -> str:
+    """What stands between two facts in a line."""
+    return pgettext("between two facts", " · ")
+
+
+@register.filter
+def heading(sentence: str) -> str:
+    """A sentence as a heading: without its full stop."""
+    return sentence.rstrip("。.")
 
 
 @register.filter

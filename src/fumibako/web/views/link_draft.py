@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from fumibako import linking
@@ -21,7 +21,7 @@ from ..problems import words_of
 STAGES = {
     "discover": gettext_lazy("Find the mail server"),
     "connect": gettext_lazy("Connect securely"),
-    "login": gettext_lazy("Log in"),
+    "login": pgettext_lazy("stage", "Log in"),
     "folders": gettext_lazy("Check the folders"),
     "smtp": gettext_lazy("Check the sending server"),
 }

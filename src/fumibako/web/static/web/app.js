@@ -47,6 +47,17 @@ document.addEventListener("change", (event) => {
 });
 document.querySelectorAll("select[data-without]").forEach(hideChosen);
 
+// A link to a folded part unfolds it.
+function unfold() {
+  const part = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (part && part.matches("details")) {
+    part.open = true;
+    part.scrollIntoView();
+  }
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 // Letters by keyboard: j opens the next in the list, k the one before.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
