@@ -209,7 +209,7 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
     if mark:
         Opening.objects.get_or_create(organization_id=row.organization_id, message=row, person=person)
     pictures = {
-        file.content_id: sign_picture(person, message, file.n)
+        file.content_id: "./" + sign_picture(person, message, file.n)  # its colons would else name a scheme
         for file in files
         if file.content_id and file.content_type.startswith("image/")
     }
