@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -29,7 +29,7 @@ class Written:
     ids: tuple[str, ...]
     raw: bytes
     options: Mapping[str, str]
-    answered: bool = field(default=False)
+    answered: bool = False
 
     @property
     def ours(self) -> bool:
