@@ -15,7 +15,7 @@ from fumibako.accounts.checks import check_password, raise_for
 from fumibako.accounts.errors import DeadLink, Problem, Stopped
 from fumibako.accounts.ids import public_id
 from fumibako.accounts.logins import forget_wrong_logins
-from fumibako.accounts.models import OneTimeLink, Person, PersonState
+from fumibako.accounts.models import OneTimeLink, Person
 from fumibako.accounts.rights import require_admin
 from fumibako.accounts.trail import audit
 
@@ -56,9 +56,9 @@ def make_link(person: Person, *, by: Person | None) -> Link:
 
 def open_link(token: str) -> Person:
     """Return the person whose password this link sets, without using it up. Raises DeadLink."""
-    now = OneTimeLink.objects.filter(used_at=None, expires_at__gt=Now(), person__state=PersonState.ACTIVE)
+    waiting = OneTimeLink.objects.waiting().select_related("person__organization")
     try:
-        link = now.select_related("person__organization").get(token_hash=_hash(token))
+        link = waiting.get(token_hash=_hash(token))
     except OneTimeLink.DoesNotExist:
         raise DeadLink from None
     return link.person

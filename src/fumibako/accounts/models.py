@@ -143,6 +143,14 @@ class Session(AbstractBaseSession):
         return SessionStore
 
 
+class OneTimeLinks(models.QuerySet["OneTimeLink"]):
+    """Queries of links."""
+
+    def waiting(self) -> "OneTimeLinks":
+        """Links that still set a password."""
+        return self.filter(used_at=None, expires_at__gt=Now(), person__state=PersonState.ACTIVE)
+
+
 class OneTimeLink(models.Model):
     """A link that sets a password once. Only the hash of its token is kept."""
 
@@ -153,6 +161,8 @@ class OneTimeLink(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+
+    objects = OneTimeLinks.as_manager()
 
     class Meta:
         db_table = "one_time_link"
