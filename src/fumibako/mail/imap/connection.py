@@ -80,7 +80,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._receiver.in_body:
             self._progress = self._loop.time()
         self._receiver.received(nbytes)
-        self._drain()
+        if not self._receiver.filling:
+            self._drain()
 
     def eof_received(self) -> bool:
         return False

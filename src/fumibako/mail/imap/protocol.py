@@ -87,6 +87,11 @@ class Receiver:
         """Whether a literal is under way."""
         return self._missing > 0
 
+    @property
+    def filling(self) -> bool:
+        """Whether bytes go straight into a body that wants more of them, so that `next()` has nothing to give."""
+        return self._directly and self._missing > 0
+
     def unread(self) -> bytes:
         """The beginning of what has come and makes no whole line yet."""
         return bytes(self._view[self._start : min(self._end, self._start + 80)])
