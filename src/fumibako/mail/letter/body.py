@@ -25,38 +25,43 @@ class Bodies:
 def choose_bodies(root: Part) -> Bodies:
     """Sort a mail's parts. In an alternative that has only one form, that form serves as both."""
     bodies = Bodies()
-    _sort([root], "mixed", bodies, bodies.text, bodies.html)
+    _sort([root], "mixed", False, bodies.files, bodies.text, bodies.html)
     return bodies
 
 
-def _sort(parts: list[Part], kind: str, bodies: Bodies, text: list[Part] | None, html: list[Part] | None) -> None:
+def _sort(
+    parts: list[Part], kind: str, inside: bool, files: list[Part], text: list[Part] | None, html: list[Part] | None
+) -> None:
+    """`inside` an alternative (at any depth) a part belongs to one form; `text` or `html` is None where it is settled
+    that this branch is the other form."""
     texts_before, htmls_before = len(text or ()), len(html or ())
-    in_alternative = kind == "alternative"
     for number, part in enumerate(parts):
         if part.children:
-            _sort(part.children, part.type.partition("/")[2], bodies, text, html)
-        elif not _is_text(part, number, kind):
+            subtype = part.type.partition("/")[2]
+            _sort(part.children, subtype, inside or subtype == "alternative", files, text, html)
+            continue
+        if not _is_text(part, number, kind):
             if part.type not in _NO_FILES:
-                bodies.files.append(part)
-        elif in_alternative:
-            _take_form(part, bodies, text, html)
-        else:
-            for taker in (text, html):
-                if taker is not None:
-                    taker.append(part)
-    if in_alternative and text is not None and html is not None:
+                files.append(part)
+            continue
+        if kind == "alternative":
+            form = text if part.type == "text/plain" else html
+            (files if form is None else form).append(part)
+            continue
+        if inside and part.type == "text/plain":
+            html = None
+        elif inside:
+            text = None
+        if text is None and html is None:
+            files.append(part)
+        for form in (text, html):
+            if form is not None:
+                form.append(part)
+    if kind == "alternative" and text is not None and html is not None:
         if len(text) == texts_before:
             text.extend(html[htmls_before:])
         elif len(html) == htmls_before:
             html.extend(text[texts_before:])
-
-
-def _take_form(part: Part, bodies: Bodies, text: list[Part] | None, html: list[Part] | None) -> None:
-    taker = text if part.type == "text/plain" else html
-    if taker is None:
-        bodies.files.append(part)
-    else:
-        taker.append(part)
 
 
 def _is_text(part: Part, number: int, kind: str) -> bool:

@@ -77,6 +77,7 @@ _EVERYDAY = re.compile("[ぁ-んァ-ヶー、。・「」『』【】（）！�
 _HALF_WIDTH_KANA = re.compile("[\uff61-\uff9f]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _ALONE = re.compile("(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
+_DAMAGE = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]")  # also what no font shows: private use, C1 controls
 _WEIGHED = 4000  # characters that are looked at: enough to tell, and bounded
 
 
@@ -131,7 +132,8 @@ def _decode(data: bytes, label: str, hint: str) -> str:
     if codec is not None and _NOT_ASCII_BASED.match(codec):
         return _without_surrogates(data.decode(codec, "replace"))
     if data.isascii():
-        return _iso_2022_jp(data) if b"\x1b" in data or b"\x0e" in data else data.decode("ascii")
+        escaped = b"\x1b" in data or (codec == ISO_2022_JP and b"\x0e" in data)
+        return _iso_2022_jp(data) if escaped else data.decode("ascii")
     if codec == ISO_2022_JP and b"\x1b" in data:
         return _iso_2022_jp(data)
     utf_8 = _strict(data, UTF_8)
@@ -142,7 +144,7 @@ def _decode(data: bytes, label: str, hint: str) -> str:
     assert codec is not None
     text = _strict(data, codec)
     if text is None:
-        return _least_damaged(data, codec)
+        return _repair(data, codec)
     if _SINGLE_BYTE.match(codec):
         return _mostly_kana(data) or text
     return text
@@ -178,14 +180,15 @@ def _weigh(data: bytes, preferred: str | None) -> str:
         text = _strict(data, preferred)
         if text is not None:
             return text
-    candidates = [text for codec in (SHIFT_JIS, EUC_JP) if (text := _strict(data, codec)) is not None]
-    best = max(candidates, key=_japanese, default=None)
-    if best is not None and _japanese(best) > 0:
+    best = _most_japanese([text for codec in (SHIFT_JIS, EUC_JP) if (text := _strict(data, codec)) is not None])
+    if best is not None:
         return best
-    if preferred in (UTF_8, ISO_2022_JP, SHIFT_JIS, EUC_JP):
-        return _least_damaged(data, preferred)
-    text = _least_damaged(data, UTF_8)
-    return text if text.count("\ufffd") * 10 < len(_NOT_ASCII.findall(text)) else data.decode(WESTERN, "replace")
+    return _repair(data, preferred or UTF_8)
+
+
+def _most_japanese(readings: list[str]) -> str | None:
+    best = max(readings, key=_japanese, default="")
+    return best if _japanese(best) > 0 else None
 
 
 def _japanese(text: str) -> float:
@@ -212,10 +215,18 @@ def _mostly_kana(data: bytes) -> str | None:
     return None
 
 
-def _least_damaged(data: bytes, label: str) -> str:
-    """The reading with the fewest characters lost; the label's own wins a draw."""
-    readings = [_replacing(data, codec) for codec in dict.fromkeys((label, UTF_8, SHIFT_JIS, EUC_JP))]
-    return min(readings, key=lambda text: text.count("\ufffd"))
+def _repair(data: bytes, label: str) -> str:
+    """Data that its label does not explain whole: as labelled or as UTF-8 where that reads at least half of it, else as
+    Japanese, else as Western."""
+    readings = [_replacing(data, codec) for codec in dict.fromkeys((label, UTF_8))]
+    best = min(readings, key=_damage)
+    if _damage(best) * 2 <= len(_NOT_ASCII.findall(best)):
+        return best
+    return _most_japanese([_replacing(data, SHIFT_JIS), _replacing(data, EUC_JP)]) or data.decode(WESTERN, "replace")
+
+
+def _damage(text: str) -> int:
+    return len(_DAMAGE.findall(text))
 
 
 # JIS by hand, where Python's codecs are too strict

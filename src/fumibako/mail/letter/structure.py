@@ -93,8 +93,8 @@ class _Reader:
         headers, body = _split_head(self._source, start, end)
         line = headers.line("content-type")
         content_type, parameters = parse_parameters(line, hint) if line else (default_type, {})
-        if not _TYPE.fullmatch(content_type):
-            content_type = default_type
+        match = _TYPE.match(content_type)
+        content_type = match[0] if match else default_type
         disposition_line = headers.line("content-disposition")
         disposition, disposition_parameters = (
             parse_parameters(disposition_line, parameters.get("charset", hint)) if disposition_line else ("", {})

@@ -52,25 +52,25 @@ def decode_words(text: str) -> str:
         between = text[position : match.start()]
         if not run or match[1].lower() != charset or not (between == "" or between.isspace()):
             if run:
-                result.append(charsets.decode(_joined(run), charset))
+                result.append(charsets.decode(_joined(run, charset), charset))
             if not run or not between.isspace():
                 result.append(between)
             charset, run = match[1].lower(), []
         run.append((match[2].upper(), match[3]))
         position = match.end()
     if run:
-        result.append(charsets.decode(_joined(run), charset))
+        result.append(charsets.decode(_joined(run, charset), charset))
     result.append(text[position:])
     return "".join(result)
 
 
-def _joined(words: list[tuple[str, str]]) -> bytes:
+def _joined(words: list[tuple[str, str]], charset: str) -> bytes:
     """The bytes of neighbouring words. Base64 that was cut off between its groups of four is joined as text."""
     data: list[bytes] = []
     carried = ""
     for encoding, text in words:
         if encoding == "Q":
-            data.append(lenient_base64(carried.encode("ascii", "ignore")) + _q(text))
+            data.append(lenient_base64(carried.encode("ascii", "ignore")) + _q(text, charset))
             carried = ""
             continue
         carried += text
@@ -81,5 +81,7 @@ def _joined(words: list[tuple[str, str]]) -> bytes:
     return b"".join(data)
 
 
-def _q(text: str) -> bytes:
-    return binascii.a2b_qp(text.encode("utf-8", "replace"), header=True)
+def _q(text: str, charset: str) -> bytes:
+    # 8-bit characters inside a word were read with the rest of the header: they go back to what the word says it is.
+    codec = "ascii" if text.isascii() else charsets.encoding(charset) or charsets.UTF_8
+    return binascii.a2b_qp(text.encode(codec, "replace"), header=True)
