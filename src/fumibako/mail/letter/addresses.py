@@ -103,11 +103,11 @@ def _address(pieces: list[_Piece]) -> Address | None:
     if angles:
         # Of several brackets the last with an @ is the address: "Taro <Sales> <taro@example.jp>".
         at = next((number for number in reversed(angles) if "@" in pieces[number][1]), angles[-1])
-        name = _name(pieces[:at], comments=False) or _name(pieces[at + 1 :], comments=False)
+        name = _name(pieces[:at]) or _name(pieces[at + 1 :])
         return Address(name or _comments(pieces), _bare(pieces[at][1]))
     plain = "".join(piece for kind, piece in pieces if kind != "comment").strip()
     if "@" not in plain:
-        name = _name(pieces, comments=True)
+        name = _name([piece for piece in pieces if piece[0] != "angle"]) or _comments(pieces)
         return _inside_a_word(name) if name else None
     match = _WITH_AT.search(plain)
     if match is None or match[0] == plain:
@@ -126,8 +126,8 @@ def _bare(address: str) -> str:
     return tidy(address if address.startswith('"') else "".join(address.split()))
 
 
-def _name(pieces: list[_Piece], *, comments: bool) -> str:
-    text = "".join(_unquoted(kind, piece) for kind, piece in pieces if comments or kind != "comment")
+def _name(pieces: list[_Piece]) -> str:
+    text = "".join(_unquoted(kind, piece) for kind, piece in pieces if kind != "comment")
     return tidy(decode_words(text)).strip(" \u3000")
 
 

@@ -255,7 +255,7 @@ def _cells(data: bytes, unknown: str = "\ufffd") -> str:
 
 def _iso_2022_jp(data: bytes) -> str:
     """RFC 1468 with what senders do beyond it: CP50220, JIS X 0212, half-width kana by ESC ( I, SO and 8 bits."""
-    if data.isascii() and not _KANJI_OVER_LINE_END.search(data):
+    if data.isascii() and b"\x0e" not in data and not _KANJI_OVER_LINE_END.search(data):
         try:
             return _windows_reading(data.decode("iso2022_jp_ext"))
         except UnicodeDecodeError:
