@@ -37,7 +37,7 @@ class Wanted:
 def find_person(login: str) -> Person:
     """The active person of a login name. Raises Refusal."""
     try:
-        person = Person.objects.select_related("organization").get_by_natural_key(login)
+        person = Person.objects.get_by_natural_key(login)
     except Person.DoesNotExist:
         raise Refusal(gettext("There is nobody with the login name %(login)s.") % {"login": login}) from None
     if not person.is_active:
