@@ -1,4 +1,8 @@
-"""The known replies of servers and libraries, in the order in which they are tried."""
+"""The known replies of servers and libraries, in the order in which they are tried.
+
+`replies.json` holds one a line; an `example` is a reply as it was really seen, and a test holds that it still leads to
+its cause.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 In order: look-ups and candidates (discover), a proven connection for reading and one for sending, side by side and
 still without any secret (connect), the login (login), the survey of folders (folders), the login for sending and the
-question whether the own address may send (smtp). A secret is first sent when a server with authority has proven its name.
+question whether the own address may send (smtp). A secret is first sent when a server with authority has proven its
+name.
 """
 
 from __future__ import annotations
