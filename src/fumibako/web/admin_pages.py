@@ -1,16 +1,13 @@
 """What every page for admins shares."""
 
-from collections.abc import Callable
 from functools import wraps
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 
 from fumibako.accounts.models import Person
 
-from .pages import page
-
-View = Callable[..., HttpResponse]
+from .pages import PersonRequest, View, page
 
 
 def admin_page(view: View) -> View:
@@ -18,7 +15,7 @@ def admin_page(view: View) -> View:
 
     @page
     @wraps(view)
-    def shown(request: HttpRequest, *args: object, **names: object) -> HttpResponse:
+    def shown(request: PersonRequest, *args: object, **names: object) -> HttpResponse:
         if not request.user.is_admin:
             raise PermissionDenied
         return view(request, *args, **names)
@@ -26,7 +23,7 @@ def admin_page(view: View) -> View:
     return shown
 
 
-def colleague_or_404(request: HttpRequest, public_id: str) -> Person:
+def colleague_or_404(request: PersonRequest, public_id: str) -> Person:
     """The person of this public id, if they are of the admin's own organization."""
     people = Person.objects.filter(organization=request.user.organization_id).select_related("organization")
     person = people.filter(public_id=public_id).first()

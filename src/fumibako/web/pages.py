@@ -7,8 +7,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 
 from fumibako import archive, linking
+from fumibako.accounts.models import Person
 
 View = Callable[..., HttpResponse]
+
+
+class PersonRequest(HttpRequest):
+    """The request of a view behind `page`: somebody is logged in."""
+
+    user: Person
 
 
 def page(view: View) -> View:

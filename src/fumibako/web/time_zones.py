@@ -1,6 +1,6 @@
 """The time zones that a profile offers: where people of a Japanese company work, by the hour."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -36,12 +36,16 @@ def time_zone_choices(chosen: str) -> list[tuple[str, str]]:
     """IANA names with what is shown for them, from west to east as clocks stand now; ``chosen`` is always there."""
     now = timezone.now()
     names = [*CITIES, *([chosen] if chosen not in CITIES else [])]
-    names.sort(key=lambda name: now.astimezone(ZoneInfo(name)).utcoffset())
-    return [(name, _label(name, now)) for name in names]
+    minutes = {name: _minutes_east(name, now) for name in names}
+    return [(name, _label(name, minutes[name])) for name in sorted(names, key=minutes.__getitem__)]
 
 
-def _label(name: str, now: datetime) -> str:
-    minutes = int(now.astimezone(ZoneInfo(name)).utcoffset().total_seconds()) // 60
+def _minutes_east(name: str, now: datetime) -> int:
+    offset = now.astimezone(ZoneInfo(name)).utcoffset() or timedelta()
+    return int(offset.total_seconds()) // 60
+
+
+def _label(name: str, minutes: int) -> str:
     sign = "−" if minutes < 0 else "+"
     hours, rest = divmod(abs(minutes), 60)
     offset = f"{sign}{hours}:{rest:02}" if rest else f"{sign}{hours}"

@@ -1,7 +1,7 @@
 """One person as admins see them: account and states of mailboxes, never mail. Link, stop, resume."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -13,13 +13,14 @@ from fumibako.linking import State
 
 from ..admin_pages import admin_page, colleague_or_404
 from ..faces import FACES, face_of
+from ..pages import PersonRequest
 from ..people_words import words_by_field
 from .people import ROLES, PersonForm, ShownLink, shown_link
 
 
 @require_http_methods(["GET", "POST"])
 @admin_page
-def member(request: HttpRequest, person: str) -> HttpResponse:
+def member(request: PersonRequest, person: str) -> HttpResponse:
     """Shows a person, and saves what an admin may change of them."""
     found = colleague_or_404(request, person)
     form = PersonForm(found.name, found.login, found.email, found.role)
@@ -40,7 +41,7 @@ def member(request: HttpRequest, person: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 @admin_page
-def member_link(request: HttpRequest, person: str) -> HttpResponse:
+def member_link(request: PersonRequest, person: str) -> HttpResponse:
     """Makes a one-time link, which the answer shows once."""
     found = colleague_or_404(request, person)
     if request.method == "GET":
@@ -56,7 +57,7 @@ def member_link(request: HttpRequest, person: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @admin_page
-def member_stop(request: HttpRequest, person: str) -> HttpResponse:
+def member_stop(request: PersonRequest, person: str) -> HttpResponse:
     """Asks, saying what follows, and stops the person and their mailboxes."""
     found = colleague_or_404(request, person)
     if not found.is_active:
@@ -84,7 +85,7 @@ def member_stop(request: HttpRequest, person: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @admin_page
-def member_resume(request: HttpRequest, person: str) -> HttpResponse:
+def member_resume(request: PersonRequest, person: str) -> HttpResponse:
     """Lets a stopped person log in again."""
     found = colleague_or_404(request, person)
     if request.method == "POST":
@@ -93,7 +94,7 @@ def member_resume(request: HttpRequest, person: str) -> HttpResponse:
     return redirect("member", person)
 
 
-def show(request: HttpRequest, person: Person, form: PersonForm, link: ShownLink | None = None) -> HttpResponse:
+def show(request: PersonRequest, person: Person, form: PersonForm, link: ShownLink | None = None) -> HttpResponse:
     """The page of a person."""
     faces = [(card.address, *FACES[face_of(card)]) for card in linking.mailboxes_of(person)]
     context = {

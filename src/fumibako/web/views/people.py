@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -19,9 +20,13 @@ from fumibako.linking import State
 
 from ..admin_pages import admin_page
 from ..faces import FACES
+from ..pages import PersonRequest
 from ..people_words import words_by_field
 
-ROLES = {Role.MEMBER: gettext_lazy("Member"), Role.ADMIN: gettext_lazy("Admin")}
+Words = str | Promise
+"""A text, or one that is translated when it is shown."""
+
+ROLES: dict[str, Words] = {Role.MEMBER: gettext_lazy("Member"), Role.ADMIN: gettext_lazy("Admin")}
 PAGE = 50  # people
 COLOURS = ["act", "wait", "busy", "ok", "off"]
 """What needs somebody first."""
@@ -55,10 +60,10 @@ class PersonForm:
     errors: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def typed(cls, request: HttpRequest) -> "PersonForm":
+    def typed(cls, request: PersonRequest) -> "PersonForm":
         """The form as it was sent."""
-        names = ("name", "login", "email", "role")
-        return cls(**{name: request.POST.get(name, "") for name in names})
+        sent = request.POST
+        return cls(sent.get("name", ""), sent.get("login", ""), sent.get("email", ""), sent.get("role", ""))
 
     @property
     def values(self) -> dict[str, str]:
@@ -75,7 +80,7 @@ class ShownLink:
     expires_at: datetime
 
 
-FILTERS: dict[str, tuple[str, Callable[[PersonRow], bool]]] = {
+FILTERS: dict[str, tuple[Words, Callable[[PersonRow], bool]]] = {
     "": (gettext_lazy("Everybody"), lambda row: True),
     "attention": (FACES[State.NEEDS_ATTENTION][1], lambda row: row.state == State.NEEDS_ATTENTION),
     "unlinked": (gettext_lazy("Not linked"), lambda row: row.state is None and row.stopped_at is None),
@@ -86,7 +91,7 @@ FILTERS: dict[str, tuple[str, Callable[[PersonRow], bool]]] = {
 @never_cache
 @require_http_methods(["GET", "POST"])
 @admin_page
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: PersonRequest) -> HttpResponse:
     """The list, and the form to add somebody; whose one-time link is shown on the answer and nowhere else."""
     form, link = PersonForm(), None
     if request.method == "POST":
@@ -100,7 +105,7 @@ def people(request: HttpRequest) -> HttpResponse:
     return show(request, form, link)
 
 
-def show(request: HttpRequest, form: PersonForm, link: ShownLink | None) -> HttpResponse:
+def show(request: PersonRequest, form: PersonForm, link: ShownLink | None) -> HttpResponse:
     """The page."""
     rows = person_rows(request.user.organization)
     show = request.GET.get("show", "")
@@ -134,17 +139,14 @@ def person_rows(organization: Organization) -> list[PersonRow]:
 
 def person_row(person: Person, state: State | None, invited_until: datetime | None) -> PersonRow:
     """One person's line."""
+    colour, word = FACES[state] if state else ("off", gettext("Not linked"))
     if not person.is_active:
         colour, word = "off", gettext("Stopped")
-    elif state is None:
-        colour, word = "off", gettext("Not linked")
-    else:
-        colour, word = FACES[state]
     return PersonRow(
         id=person.public_id,
         name=person.name,
         login=person.login,
-        role=str(ROLES[Role(person.role)]),
+        role=str(ROLES[person.role]),
         admin=person.is_admin,
         stopped_at=person.stopped_at,
         state=state if person.is_active else None,
@@ -155,7 +157,7 @@ def person_row(person: Person, state: State | None, invited_until: datetime | No
     )
 
 
-def shown_link(request: HttpRequest, person: Person, link: Link) -> ShownLink:
+def shown_link(request: PersonRequest, person: Person, link: Link) -> ShownLink:
     """The address of a new link, to be handed over."""
     address = request.build_absolute_uri(reverse("one_time_link", args=[link.token]))
     return ShownLink(person.name, address, link.expires_at)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from fumibako import accounts
 from fumibako.accounts.models import Language
 
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..people_words import words_by_field
 from ..time_zones import time_zone_choices
 
@@ -31,11 +31,12 @@ class ProfileForm:
 
 @require_http_methods(["GET", "POST"])
 @page
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: PersonRequest) -> HttpResponse:
     """Shows and saves name, language and time zone."""
     form = own_profile(request)
     if request.method == "POST":
-        form = ProfileForm(*(request.POST.get(name, "") for name in ("name", "language", "time_zone")))
+        sent = request.POST
+        form = ProfileForm(sent.get("name", ""), sent.get("language", ""), sent.get("time_zone", ""))
         try:
             changed = accounts.change_profile(
                 request.user, name=form.name, language=form.language, time_zone=form.time_zone
@@ -52,7 +53,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("current", "password")
 @require_http_methods(["GET", "POST"])
 @page
-def profile_password(request: HttpRequest) -> HttpResponse:
+def profile_password(request: PersonRequest) -> HttpResponse:
     """Changes one's own password; this browser stays logged in, all others do not."""
     if request.method == "GET":
         return redirect("profile")
@@ -73,12 +74,12 @@ def profile_password(request: HttpRequest) -> HttpResponse:
     return redirect("profile")
 
 
-def own_profile(request: HttpRequest) -> ProfileForm:
+def own_profile(request: PersonRequest) -> ProfileForm:
     """The form as things stand."""
     return ProfileForm(request.user.name, request.user.spoken, request.user.clock)
 
 
-def show(request: HttpRequest, form: ProfileForm) -> HttpResponse:
+def show(request: PersonRequest, form: ProfileForm) -> HttpResponse:
     """The page."""
     known = request.user.clock if form.errors.get("time_zone") else form.time_zone
     context = {

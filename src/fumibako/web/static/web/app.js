@@ -117,14 +117,20 @@ if (document.body.dataset.live) {
   open();
 }
 
-// Parts that htmx fetches. A redirect (to the login, to the next page) is followed by the whole page. A refreshed part
-// keeps its opened details, and waits while somebody types in it. Where only the server is gone, the page stays.
+// Parts that htmx fetches. A redirect (to the login, to the next page) is followed by the whole page, and a page that has
+// become another is loaded anew. A refreshed part keeps its opened details, and waits while somebody types in it. Where only the server is gone, the page stays.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr, requestConfig } = event.detail;
   const asked = new URL(requestConfig.path, location.href);
   if (requestConfig.verb === "get" && xhr.responseURL && new URL(xhr.responseURL).pathname !== asked.pathname) {
     event.detail.shouldSwap = false;
     location.assign(xhr.responseURL);
+    return;
+  }
+  const part = requestConfig.elt.getAttribute("hx-select");
+  if (requestConfig.verb === "get" && part && !xhr.responseText.includes(`id="${part.slice(1)}"`)) {
+    event.detail.shouldSwap = false;
+    location.reload();
     return;
   }
   const typing = document.activeElement;
