@@ -57,8 +57,8 @@ def test_a_token_that_nobody_made_is_answered_like_a_used_one(client: Client, db
 
 
 def test_the_token_is_in_no_log(client: Client, address: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
     caplog.set_level("CRITICAL", "django.request")  # as fumibako.site.log has it
+    caplog.set_level("INFO")
     client.get(address)
     client.post(address, {"password": "short"})
     client.post(address, {"password": FRESH})
