@@ -6,6 +6,7 @@ One real Dovecot with MAILS mails (default 10,000, about 487 MB: 70 % 3-10 KB, 2
 process, one embedded PostgreSQL, all on this machine. The drain reads the same mails over TLS and throws them away.
 """
 
+import base64
 import os
 import random
 import socket
@@ -16,22 +17,65 @@ import time
 from pathlib import Path
 
 ADDRESS, PASSWORD = "bench@example.jp", "bench"
+PARTS = {
+    "owner": "fumibako.site.command worker",
+    "children": "fumibako.archive.child",
+    "server": "dovecot/imap",
+    "postgres": "postgres: ",
+}
+
+
+WORDS = ["お世話になっております", "見積書", "納期", "ご確認", "株式会社", "東京", "図面", "請求", "発注", "打合せ", "添付"]
 
 
 def mails(count: int):
-    """Mails of the usual mixture, each different."""
+    """Mails of the usual mixture, each different: text, HTML of a newsletter, and text with an attached file."""
     chance = random.Random(1)
-    filler = os.urandom(1 << 20).hex()
+    noise = os.urandom(1 << 20)
     for n in range(count):
         kind = chance.random()
-        size = chance.randrange(3_000, 10_000) if kind < 0.7 else 50_000 if kind < 0.95 else 600_000
-        at = chance.randrange(len(filler) - size)
-        lines = "\r\n".join(filler[at + line : at + line + 76] for line in range(0, size, 76))
-        yield (
+        words = " ".join(chance.choice(WORDS) for _ in range(40))
+        head = (
             f"From: Suzuki {n % 97} <s{n % 97}@kyakusaki{n % 20}.example>\r\nTo: {ADDRESS}\r\nSubject: mail {n}\r\n"
             f"Date: Mon, 2 Nov 2026 10:00:{n % 60:02d} +0900\r\nMessage-ID: <{n}@kyakusaki.example>\r\n"
-            f"References: <{n - 1}@kyakusaki.example>\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{lines}\r\n"
-        ).encode()
+            f"References: <{n - 1}@kyakusaki.example>\r\nMIME-Version: 1.0\r\n"
+        )
+        if kind < 0.7:
+            text = f"{n} {words}\r\n" * (chance.randrange(3_000, 10_000) // len(words.encode()) + 1)
+            yield f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}".encode()
+        elif kind < 0.95:
+            cell = f'<td style="padding:4px 8px;border:1px solid #ccc;font-family:sans-serif" width="120">{words}</td>'
+            rows = f"<tr>{cell}</tr>\r\n" * (50_000 // len(cell.encode()) + 1)
+            yield f"{head}Content-Type: text/html; charset=utf-8\r\n\r\n<p>{n}</p><table>{rows}</table>\r\n".encode()
+        else:
+            at = chance.randrange(len(noise) - 440_000)
+            file = base64.encodebytes(noise[at : at + 440_000]).replace(b"\n", b"\r\n")
+            yield (
+                (
+                    f'{head}Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n'
+                    f"Content-Type: text/plain; charset=utf-8\r\n\r\n{n} {words}\r\n--b\r\n"
+                    'Content-Type: application/pdf; name="a.pdf"\r\nContent-Transfer-Encoding: base64\r\n'
+                    'Content-Disposition: attachment; filename="a.pdf"\r\n\r\n'
+                ).encode()
+                + file
+                + b"--b--\r\n"
+            )
+
+
+def cpu(words: dict[str, str]) -> dict[str, float]:
+    """CPU seconds so far of the processes whose command line holds these words, by name."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    spent = dict.fromkeys(words, 0.0)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        for name, word in words.items():
+            if word in command:
+                spent[name] += (int(fields[11]) + int(fields[12])) / ticks
+    return spent
 
 
 def drain(port: int, cafile: Path) -> float:
@@ -63,19 +107,20 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="fb-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         with postgres.started(Path(folder) / "postgres", {}) as cluster:
-            place = {"HOST": str(cluster.sockets), "PORT": "", "NAME": "fumibako", "USER": "postgres", "PASSWORD": ""}
+            place = {"HOST": str(cluster.sockets), "PORT": "", "NAME": "postgres", "USER": "postgres", "PASSWORD": ""}
             settings.DATABASES["default"].update(place)
             django.setup()
             from django.core.management import call_command
 
             call_command("migrate", verbosity=0)
-            _bench(count, Path(folder), f"postgresql://postgres@/fumibako?host={cluster.sockets}")
+            _bench(count, Path(folder), f"postgresql://postgres@/postgres?host={cluster.sockets}")
 
 
 def _bench(count: int, folder: Path, url: str) -> None:
     from tests.lab.ca import CertificateAuthority
     from tests.lab.dovecot import running_dovecot
     from tests.lab.installation import installation
+    from tests.lab.ports import free_port
     from tests.world import make_world
 
     from fumibako import linking
@@ -92,24 +137,41 @@ def _bench(count: int, folder: Path, url: str) -> None:
         with installation(url, folder / "data", dovecot) as fumibako:
             fumibako.start_worker()
             server = linking.ServerWish(host="127.0.0.1", port=str(dovecot.imaps_port))
-            draft = linking.start_link(world.person, ADDRESS, linking.SecretsTyped(PASSWORD), imap=server, smtp=server)
+            nobody = linking.ServerWish(host="127.0.0.1", port=str(free_port()))
+            secrets = linking.SecretsTyped(PASSWORD)
+            draft = linking.start_link(world.person, ADDRESS, secrets, imap=server, smtp=nobody)
+                world.person,
+                ADDRESS,
+                linking.SecretsTyped(PASSWORD),
+                imap=server,
+                smtp=linking.ServerWish(host="127.0.0.1", port=str(free_port())),
+            )
             proving = time.perf_counter()
             while linking.get_draft(world.person, draft.public_id).state not in {"proved", "failed"}:
                 time.sleep(0.01)
             proved = time.perf_counter() - proving
             rows = linking.folders_to_choose(world.person, draft.public_id)
+            parts = {
+                "owner": "fumibako.site.command worker",
+                "children": "fumibako.archive.child",
+                "server": "dovecot/imap",
+            }
+            parts["postgres"] = "postgres: "
+            before = cpu(PARTS)
             started = time.perf_counter()
             mailbox = linking.finish_link(world.person, draft.public_id, linking.suggest(rows, "all"))
             while not Message.objects.exists():
                 time.sleep(0.005)
             first = time.perf_counter() - started
             while Message.objects.count() < count:
-                time.sleep(0.02)
+                time.sleep(0.1)
             stored = time.perf_counter() - started
+            spent = {name: seconds - before[name] for name, seconds in cpu(PARTS).items()}
             while linking.get_mailbox(world.person, mailbox).state != "live":
                 time.sleep(0.02)
     print(f"{count} mails; proof of both logins and folders {proved:.2f} s")
     print(f"first mail readable after finish {first:.2f} s; all stored {stored:.2f} s")
+    print("CPU seconds: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in spent.items()))
     print(f"bare TLS drain {drained:.2f} s; ratio {stored / drained:.2f}")
 
 

@@ -23,6 +23,7 @@ _FROM = {
     "errors": ("ArchiveError", "NotFound", "Stale"),
     "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
     "rows": ("Where",),
+    "statistics": ("analyze_young",),
     "children": ("Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (
         "File",

@@ -1,6 +1,7 @@
 """What every actor of a worker works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 
 from psycopg_pool import AsyncConnectionPool
 
@@ -20,6 +21,7 @@ class Hands:
     numberer: Numberer
     pulse: Pulse
     epochs: dict[int, int]
+    commits: "count[int]" = field(default_factory=lambda: count(1))
 
     def fence(self, shard: int) -> Fence:
         """The right to write for a shard."""

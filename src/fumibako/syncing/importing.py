@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, commit_batch, take_ids
+from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, analyze_young, commit_batch, take_ids
 from fumibako.mail.imap import Fetched, ImapClient, UidSet
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.mailbox import Folder, Mailbox, begin_folder, note_look
@@ -295,6 +295,7 @@ class _Pipeline:
             async with self._commits, self._hands.pool.connection() as connection:
                 fence = self._hands.fence(self._box.shard)
                 done = await commit_batch(connection, batch, built, fence, parsers.build)
+                await analyze_young(connection, next(self._hands.commits))
         finally:
             parsers.release(slot)
             self._slots.release()
