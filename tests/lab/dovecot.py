@@ -69,13 +69,14 @@ class Dovecot:
         )
 
     def add_user(self, address: str, password: str, *, login: str | None = None) -> None:
-        """Let a user log in, with the address or another login name; counts from the next login on."""
+        """Let a user log in, with the address or another login name; done when the server knows it."""
         fields = f"user={address}" if login else ""
         with (self.directory / "users").open("a", encoding="utf-8") as users:
             users.write(f"{login or address}:{{PLAIN}}{password}::::::{fields}\n")
+        self._wait_for(login or address, password)
 
     def set_password(self, login: str, password: str) -> None:
-        """Change a password; counts from the next login on."""
+        """Change a password; done when the server knows it."""
         path = self.directory / "users"
         lines = path.read_text(encoding="utf-8").splitlines()
         changed = [
@@ -83,6 +84,16 @@ class Dovecot:
             for line in lines
         ]
         path.write_text("".join(f"{line}\n" for line in changed), encoding="utf-8")
+        self._wait_for(login, password)
+
+    def _wait_for(self, login: str, password: str) -> None:
+        """The server looks at its list of users once a second at most."""
+        argv = ["doveadm", "-c", str(self.directory / "dovecot.conf"), "auth", "test", login, password]
+        end = time.monotonic() + 10
+        while subprocess.run(argv, capture_output=True).returncode:
+            if time.monotonic() > end:
+                raise TimeoutError(f"Dovecot does not let {login} in")
+            time.sleep(0.05)
 
     def maildir(self, address: str, folder: str = "INBOX") -> Path:
         """Where a folder's mails lie; `folder` in modified UTF-7, levels joined by "." (Maildir++)."""

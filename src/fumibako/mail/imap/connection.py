@@ -190,7 +190,9 @@ class Connection(asyncio.BufferedProtocol):
             pending.to_ask.set_result(None)
         if not pending.done.done():
             if condition.kind == "OK" and not pending.whole and pending.verb in _PROVING:
-                self.fail(ProtocolError(f"{pending.verb}: answered before it was said"))
+                error = ProtocolError(f"{pending.verb}: answered before it was said")
+                pending.done.set_exception(error)
+                self.fail(error)
             else:
                 pending.done.set_result(condition)
         self._receiver.bulk = any(other.wanted and other.wanted.content for other in self._pending.values())

@@ -20,8 +20,8 @@ HIDDEN = "•••"
 
 async def log_in(connection: Connection, username: str, secret: str, mechanism: str | None) -> str:
     """Try the mechanisms until the server takes one or refuses the secret; returns the one used. See `ImapClient`."""
-    choices = _choices(connection.capabilities or frozenset(), username, secret, mechanism)
-    connection.capabilities = None
+    before = connection.capabilities
+    choices = _choices(before or frozenset(), username, secret, mechanism)
     for number, (name, command) in enumerate(choices, start=1):
         try:
             await connection.run(command, wants=(Condition,), timeout=LOGIN_TIMEOUT)
@@ -31,6 +31,8 @@ async def log_in(connection: Connection, username: str, secret: str, mechanism: 
         except Bye as bye:
             raise Bye(_hidden(bye.words, username, secret), bye.code) from None
         else:
+            if connection.capabilities is before:
+                connection.capabilities = None  # those of a session that is logged in are others (RFC 9051 §6.1.1)
             return name
     raise AssertionError("there is at least one choice")
 
