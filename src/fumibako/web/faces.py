@@ -175,7 +175,13 @@ def seconds_left(card: MailboxCard, numbers: MailboxNumbers) -> float | None:
     spent = (timezone.now() - card.state_since).total_seconds()
     if spent < 1 or numbers.placed >= numbers.wanted:
         return None
-    return spent * (numbers.wanted - numbers.placed) / numbers.placed
+    seconds: float = spent * (numbers.wanted - numbers.placed) / numbers.placed
+    return seconds
+
+
+def folder_name(name: str) -> str:
+    """A folder's name for people: the one name that IMAP itself gives (RFC 3501 section 5.1) is said as a word."""
+    return gettext("Inbox") if name.upper() == "INBOX" else name
 
 
 def mend_of(code: str) -> str:
@@ -212,7 +218,7 @@ def draft_sheet(draft: Draft) -> DraftSheet:
         word=str(word),
         standing=moment(draft.changed_at) if failed else until,
         cause=failure_text(draft.failure) if draft.failure else None,
-        remains=REMAINS.get(draft.state, REMAINS["proving"]),
+        remains=str(REMAINS.get(draft.state, REMAINS["proving"])),
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from fumibako.linking import RANGES, FolderChoice, FolderRow
 
 from .faces import RANGES as RANGE_WORDS
+from .faces import folder_name
 
 PACE = 100  # mails a second of an import, a careful figure for the estimate on the page
 
@@ -102,7 +103,7 @@ class FolderForm:
     @property
     def range(self) -> str:
         """The chosen range's key."""
-        return self.choice.range
+        return str(self.choice.range)
 
     @property
     def range_word(self) -> str:
@@ -113,6 +114,11 @@ class FolderForm:
     def total(self) -> int:
         """How many mails are chosen."""
         return sum(self._count(row) or 0 for row in self._chosen())
+
+    @property
+    def sized(self) -> bool:
+        """Whether the server told sizes."""
+        return any(row.size is not None for row in self.folders)
 
     @property
     def exact(self) -> bool:
@@ -135,18 +141,20 @@ class FolderForm:
         return [row for row in self.folders if row.key in self.choice.all]
 
     def _count(self, row: FolderRow) -> int | None:
-        return row.counts.get(self.choice.range, row.counts.get("all", row.messages))
+        count: int | None = row.counts.get(self.choice.range, row.counts.get("all", row.messages))
+        return count
 
     def _size(self, row: FolderRow) -> int | None:
         count = self._count(row)
-        if row.size is None or not row.messages or count is None:
-            return row.size
-        return row.size * count // row.messages
+        size: int | None = row.size
+        if size is None or not row.messages or count is None:
+            return size
+        return size * count // int(row.messages)
 
     def _line(self, row: FolderRow) -> FolderLine:
         return FolderLine(
             key=row.key,
-            name=row.name,
+            name=folder_name(row.name),
             selectable=row.selectable,
             count=self._count(row),
             size=self._size(row),

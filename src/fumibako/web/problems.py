@@ -15,7 +15,7 @@ EMPTY = {
 def words_of(error: BadInput) -> str:
     """The sentence for an input that cannot be used."""
     if error.words is not None:
-        return error.words.in_language(get_language() or "ja")
+        return str(error.words.in_language(get_language() or "ja"))
     return {
         "empty": str(EMPTY.get(error.field, "")) or gettext("This field is empty."),
         "wrong_address": gettext("The mail address is not right."),

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 
 from fumibako.mail.diagnosis import CAUSES
 
 from ..causes import CauseText, cause_text
-from ..pages import page
+from ..pages import PersonRequest, page
 
 GROUPS = (
     ("before", gettext_lazy("Address and company settings"), ("address", "policy")),
@@ -36,7 +36,7 @@ class Group:
 
 
 @page
-def causes(request: HttpRequest) -> HttpResponse:
+def causes(request: PersonRequest) -> HttpResponse:
     """The page."""
     groups = [
         Group(name, str(word), tuple(cause_text(code) for code, cause in CAUSES.items() if cause.stage in stages))

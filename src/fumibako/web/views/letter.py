@@ -15,7 +15,7 @@ from fumibako import archive
 from fumibako.archive import File, MessageView
 from fumibako.mail.letter import Address
 
-from ..pages import page
+from ..pages import PersonRequest, page
 from .mail import mail_context
 
 RAW_SHOWN = 200_000  # bytes of the raw source on the page; the download has all of it
@@ -62,7 +62,7 @@ class Line:
 
 
 @page
-def letter(request: HttpRequest, message: str) -> HttpResponse:
+def letter(request: PersonRequest, message: str) -> HttpResponse:
     """The letter beside its list. Opening it is what makes it read here."""
     view = archive.read_message(request.user, message)
     as_text = request.GET.get("as") == "text"
@@ -93,7 +93,7 @@ def head(view: MessageView) -> list[Line]:
 
 @xframe_options_sameorigin
 @page
-def letter_frame(request: HttpRequest, message: str) -> HttpResponse:
+def letter_frame(request: PersonRequest, message: str) -> HttpResponse:
     """The cleaned HTML, for the sandboxed frame alone."""
     view = archive.read_message(request.user, message, mark=False)
     if view.reading is None or view.reading.html is None:
@@ -115,7 +115,7 @@ def letter_picture(request: HttpRequest, message: str, token: str) -> HttpRespon
 
 
 @page
-def letter_file(request: HttpRequest, message: str, n: int) -> HttpResponse:
+def letter_file(request: PersonRequest, message: str, n: int) -> HttpResponse:
     """A file of the mail, always as a download."""
     try:
         file = archive.read_attachment(request.user, message, n)
@@ -125,7 +125,7 @@ def letter_file(request: HttpRequest, message: str, n: int) -> HttpResponse:
 
 
 @page
-def letter_raw(request: HttpRequest, message: str) -> HttpResponse:
+def letter_raw(request: PersonRequest, message: str) -> HttpResponse:
     """The mail as the server gave it: on a page, or as a file."""
     raw = archive.read_raw(request.user, message)
     view = archive.read_message(request.user, message, mark=False)
@@ -165,7 +165,8 @@ def guarded(response: HttpResponse, policy: str) -> HttpResponse:
 
 def linked(text: str) -> SafeString:
     """Text as HTML whose web addresses can be pressed; each opens apart and is told nothing of this page."""
-    parts, end = [], 0
+    parts: list[str] = []
+    end = 0
     for match in LINK.finditer(text):
         url = match[0].rstrip(".,:;!?")
         parts.append(escape(text[end : match.start()]))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from fumibako import linking
 from fumibako.linking import SecretsTyped
 
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 
 
@@ -25,7 +25,7 @@ class LinkForm:
 
 @require_http_methods(["GET", "POST"])
 @page
-def link(request: HttpRequest) -> HttpResponse:
+def link(request: PersonRequest) -> HttpResponse:
     """Asks for address and password, and begins a draft."""
     form = LinkForm(address=request.POST.get("address", ""))
     if request.method == "POST":
@@ -37,7 +37,7 @@ def link(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page
-def link_login(request: HttpRequest, draft: str) -> HttpResponse:
+def link_login(request: PersonRequest, draft: str) -> HttpResponse:
     """A draft's address again; unless something else is typed, nothing is logged in to a second time."""
     kept = linking.get_draft(request.user, draft)
     form = LinkForm(address=request.POST.get("address", kept.address))
@@ -50,7 +50,7 @@ def link_login(request: HttpRequest, draft: str) -> HttpResponse:
     return show(request, form, action=reverse("link_login", args=[draft]), kept=kept.proven is not None)
 
 
-def begin(request: HttpRequest, form: LinkForm) -> HttpResponse | None:
+def begin(request: PersonRequest, form: LinkForm) -> HttpResponse | None:
     """Begins a draft and goes to it; None when something typed is wrong, which the form then says."""
     try:
         draft = linking.start_link(request.user, form.address, SecretsTyped(request.POST.get("password", "")))
@@ -66,7 +66,7 @@ def begin(request: HttpRequest, form: LinkForm) -> HttpResponse | None:
     return None
 
 
-def show(request: HttpRequest, form: LinkForm, *, action: str, kept: bool = False) -> HttpResponse:
+def show(request: PersonRequest, form: LinkForm, *, action: str, kept: bool = False) -> HttpResponse:
     """The form; `kept` says that the draft's login has been proved and its password may stay."""
     status = 422 if form.errors or form.own_password else 200
     context = {"here": "settings", "form": form, "action": action, "kept": kept}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,7 +15,7 @@ from fumibako.mail.discovery import provider_name
 
 from ..causes import CREDENTIALS, cause_text, english, failure_text
 from ..faces import PASSWORD_MENDS
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 
 STAGES = {
@@ -40,7 +40,7 @@ class StageLine:
 
 
 @page
-def link_draft(request: HttpRequest, draft: str) -> HttpResponse:
+def link_draft(request: PersonRequest, draft: str) -> HttpResponse:
     """Where the draft stands: the page that its state asks for."""
     found = linking.get_draft(request.user, draft)
     if found.state == "proved":
@@ -55,7 +55,7 @@ def link_draft(request: HttpRequest, draft: str) -> HttpResponse:
 
 @require_POST
 @page
-def link_consent(request: HttpRequest, draft: str) -> HttpResponse:
+def link_consent(request: PersonRequest, draft: str) -> HttpResponse:
     """Agrees to the servers that were shown, and goes on with the password that the draft holds."""
     proposed = set((linking.get_draft(request.user, draft).failure or {}).get("proposed", []))
     agreed = proposed.intersection(request.POST.getlist("name"))
@@ -68,7 +68,7 @@ def link_consent(request: HttpRequest, draft: str) -> HttpResponse:
 
 @require_POST
 @page
-def link_again(request: HttpRequest, draft: str) -> HttpResponse:
+def link_again(request: PersonRequest, draft: str) -> HttpResponse:
     """Tries a failed draft again; its password is typed anew, since a failed draft keeps none."""
     found = linking.get_draft(request.user, draft)
     secrets = SecretsTyped(request.POST.get("password", ""), request.POST.get("smtp_password") or None)
@@ -83,7 +83,7 @@ def link_again(request: HttpRequest, draft: str) -> HttpResponse:
 
 @require_POST
 @page
-def link_stop(request: HttpRequest, draft: str) -> HttpResponse:
+def link_stop(request: PersonRequest, draft: str) -> HttpResponse:
     """Leaves the wizard: the draft and its password are gone."""
     linking.cancel_draft(request.user, draft)
     return redirect("mailboxes")
@@ -91,7 +91,7 @@ def link_stop(request: HttpRequest, draft: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page
-def link_discard(request: HttpRequest, draft: str) -> HttpResponse:
+def link_discard(request: PersonRequest, draft: str) -> HttpResponse:
     """Unlinks a link that failed: asks, then drops what was typed."""
     found = linking.get_draft(request.user, draft)
     if request.method == "POST":
@@ -101,7 +101,7 @@ def link_discard(request: HttpRequest, draft: str) -> HttpResponse:
     return show(request, "web/link_discard.html", found)
 
 
-def finished(request: HttpRequest, draft: Draft) -> HttpResponse:
+def finished(request: PersonRequest, draft: Draft) -> HttpResponse:
     """A draft that has done its work: on to the new mailbox, or back to the list where a setting was changed."""
     if draft.purpose == "link":
         return redirect("link_done", draft.mailbox)
@@ -110,7 +110,9 @@ def finished(request: HttpRequest, draft: Draft) -> HttpResponse:
     return redirect("mailboxes")
 
 
-def failed(request: HttpRequest, draft: Draft, *, own_password: bool = False, password_error: str = "") -> HttpResponse:
+def failed(
+    request: PersonRequest, draft: Draft, *, own_password: bool = False, password_error: str = ""
+) -> HttpResponse:
     """The cause, its steps, and the way on."""
     cause = failure_text(draft.failure or {})
     context = {
@@ -124,7 +126,7 @@ def failed(request: HttpRequest, draft: Draft, *, own_password: bool = False, pa
     return show(request, "web/link_failed.html", draft, status=status, **context)
 
 
-def show(request: HttpRequest, template: str, draft: Draft, *, status: int = 200, **context: Any) -> HttpResponse:
+def show(request: PersonRequest, template: str, draft: Draft, *, status: int = 200, **context: Any) -> HttpResponse:
     """A page about a draft."""
     failure = draft.failure or {}
     context |= {
@@ -143,6 +145,8 @@ def stage_lines(draft: Draft) -> list[StageLine]:
     """All five stages, those to come included; after a failure only those that were begun."""
     seen = {stage["name"]: stage for stage in draft.stages}
     over = draft.state in {"failed", "consent"}
+    if not seen and not over:
+        seen["discover"] = {"state": "now", "found": None}
     lines = []
     for name, word in STAGES.items():
         stage = seen.get(name)

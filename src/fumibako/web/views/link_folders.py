@@ -1,6 +1,8 @@
 """フォルダの選択: which folders are imported, how far back, and how many mails that is."""
 
-from django.http import HttpRequest, HttpResponse
+from typing import Any
+
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -9,13 +11,13 @@ from fumibako import linking
 
 from ..causes import failure_text
 from ..folder_form import FolderForm
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 
 
 @require_http_methods(["GET", "POST"])
 @page
-def link_folders(request: HttpRequest, draft: str) -> HttpResponse:
+def link_folders(request: PersonRequest, draft: str) -> HttpResponse:
     """Shows the choice with its counts (`show` counts again, without saving), and links the mailbox with it."""
     found = linking.get_draft(request.user, draft)
     if found.state != "proved":
@@ -37,7 +39,9 @@ def link_folders(request: HttpRequest, draft: str) -> HttpResponse:
     return redirect("link_done", mailbox)
 
 
-def show(request: HttpRequest, draft: str, form: FolderForm, proven: dict | None, error: str = "") -> HttpResponse:
+def show(
+    request: PersonRequest, draft: str, form: FolderForm, proven: dict[str, Any] | None, error: str = ""
+) -> HttpResponse:
     """The form."""
     failure = (proven or {}).get("smtp_failure")
     context = {

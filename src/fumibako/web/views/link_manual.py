@@ -1,6 +1,6 @@
 """メールボックス連携（手動設定）: both servers by hand, for a new address or for a draft."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
@@ -8,19 +8,19 @@ from django.views.decorators.http import require_http_methods
 from fumibako import linking
 
 from ..causes import failure_text
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 from ..server_form import ServerForm
 
 
 @require_http_methods(["GET", "POST"])
 @page
-def link_manual(request: HttpRequest) -> HttpResponse:
+def link_manual(request: PersonRequest) -> HttpResponse:
     """The form for a new address. What was typed on the page before comes along, but for the password."""
     if request.POST.get("from") == "link":
         form = ServerForm(address=request.POST.get("address", ""))
         return show(request, form, action=reverse("link_manual"), back=reverse("link"))
-    form = ServerForm.from_post(request.POST)
+    form = ServerForm.from_post(request.POST) if request.method == "POST" else ServerForm()
     if request.method == "POST":
         answer = begin(request, form)
         if answer is not None:
@@ -30,7 +30,7 @@ def link_manual(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page
-def link_servers(request: HttpRequest, draft: str) -> HttpResponse:
+def link_servers(request: PersonRequest, draft: str) -> HttpResponse:
     """The form of a draft, filled with what was typed and what was found."""
     kept = linking.get_draft(request.user, draft)
     if request.method == "POST":
@@ -45,14 +45,12 @@ def link_servers(request: HttpRequest, draft: str) -> HttpResponse:
     return show(request, form, action=reverse("link_servers", args=[draft]), back=back, cause=cause)
 
 
-def begin(request: HttpRequest, form: ServerForm) -> HttpResponse | None:
+def begin(request: PersonRequest, form: ServerForm) -> HttpResponse | None:
     """Begins a draft with these servers and goes to it; None when something typed is wrong."""
     try:
-        draft = linking.start_link(
-            request.user, form.address, form.secrets(request.POST), imap=form.wish("imap"), smtp=form.wish("smtp")
-        )
+        draft = linking.start_link(request.user, form.address, form.secrets(request.POST), **form.wishes())
     except linking.BadInput as error:
-        form.errors[error.field] = words_of(error)
+        form.errors["imap_password" if error.field == "password" else error.field] = words_of(error)
     except linking.OwnPassword:
         form.own_password = True
     except linking.AlreadyLinked as error:
@@ -63,7 +61,7 @@ def begin(request: HttpRequest, form: ServerForm) -> HttpResponse | None:
     return None
 
 
-def show(request: HttpRequest, form: ServerForm, **context: object) -> HttpResponse:
+def show(request: PersonRequest, form: ServerForm, **context: object) -> HttpResponse:
     """The form, with what is wrong at its field."""
     status = 422 if form.errors or form.own_password else 200
     return render(request, "web/link_manual.html", {"here": "settings", "form": form, **context}, status=status)

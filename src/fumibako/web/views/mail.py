@@ -1,10 +1,11 @@
 """メール: the mails of one's mailboxes, by folder or by words, and the one that is opened beside them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -13,7 +14,7 @@ from fumibako import archive, linking
 from fumibako.archive import FolderEntry, MessageRow
 from fumibako.mail.letter import Address
 
-from ..pages import page
+from ..pages import PersonRequest, page
 
 PAGE = 50  # mails
 
@@ -48,12 +49,12 @@ class FolderLink:
 
 
 @page
-def mail(request: HttpRequest) -> HttpResponse:
+def mail(request: PersonRequest) -> HttpResponse:
     """The list without a letter opened."""
     return render(request, "web/mail.html", mail_context(request))
 
 
-def mail_context(request: HttpRequest) -> dict[str, object]:
+def mail_context(request: PersonRequest) -> dict[str, object]:
     """Everything of the page but the letter: mailboxes, folders and the list that the address asks for."""
     asked = {name: request.GET[name] for name in QUERY if request.GET.get(name)}
     box, words = asked.get("box"), asked.get("q", "").strip()
@@ -112,7 +113,7 @@ def folder_link(entry: FolderEntry, asked: dict[str, str], folder: str | None) -
     )
 
 
-def with_query(query: dict[str, str | None]) -> str:
+def with_query(query: Mapping[str, str]) -> str:
     """The page's address with this query."""
     return f"{reverse('mail')}?{urlencode(query)}"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
@@ -10,14 +10,14 @@ from fumibako import linking
 from fumibako.linking import State
 
 from ..faces import box_sheets
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 from ..server_form import ServerForm
 
 
 @require_http_methods(["GET", "POST"])
 @page
-def mailbox_connection(request: HttpRequest, mailbox: str) -> HttpResponse:
+def mailbox_connection(request: PersonRequest, mailbox: str) -> HttpResponse:
     """The form, filled; an empty password stands for the stored one."""
     card = linking.get_mailbox(request.user, mailbox)
     if card.state == State.UNLINKED:
@@ -41,15 +41,15 @@ def mailbox_connection(request: HttpRequest, mailbox: str) -> HttpResponse:
     return render(request, "web/mailbox_connection.html", context, status=status)
 
 
-def begin(request: HttpRequest, mailbox: str, form: ServerForm) -> HttpResponse | None:
+def begin(request: PersonRequest, mailbox: str, form: ServerForm) -> HttpResponse | None:
     """Begins to prove what was typed and goes to its stages; None when something typed is wrong."""
     secrets = form.secrets(request.POST)
     if form.same:
         secrets = replace(secrets, smtp=secrets.imap or None)
     try:
-        draft = linking.start_settings(request.user, mailbox, secrets, imap=form.wish("imap"), smtp=form.wish("smtp"))
+        draft = linking.start_settings(request.user, mailbox, secrets, **form.wishes())
     except linking.BadInput as error:
-        form.errors[error.field] = words_of(error)
+        form.errors["imap_password" if error.field == "password" else error.field] = words_of(error)
     except linking.OwnPassword:
         form.own_password = True
     else:

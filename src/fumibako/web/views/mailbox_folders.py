@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 from fumibako import archive, linking
 from fumibako.linking import FolderChoice, FolderRow, MailboxCard, State
 
-from ..faces import RANGES, box_sheets
+from ..faces import RANGES, box_sheets, folder_name
 from ..folder_form import FolderForm
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 from ..templatetags.texts import letters
 
@@ -28,7 +28,7 @@ class Consequence:
 
 @require_http_methods(["GET", "POST"])
 @page
-def mailbox_folders(request: HttpRequest, mailbox: str) -> HttpResponse:
+def mailbox_folders(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Shows the choice as it is (`show` counts again, without saving), and changes it."""
     card = linking.get_mailbox(request.user, mailbox)
     if card.state == State.UNLINKED:
@@ -81,7 +81,7 @@ def consequences(
     stored = {numbers.name: numbers.stored for numbers in archive.folder_numbers(card.id)}
     lines = []
     for row in folders:
-        words = {"name": row.name, "count": letters(stored.get(row.name, 0))}
+        words = {"name": folder_name(row.name), "count": letters(stored.get(row.name, 0))}
         if row.key in before.all - after.all:
             text = gettext("“%(name)s” is no longer imported. The %(count)s imported already stay.")
             lines.append(Consequence("info", text % words))

@@ -1,8 +1,9 @@
 """パスワードを変更, パスワードを再入力, もう一度連携する: a mailbox that is known gets a password."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
@@ -11,7 +12,7 @@ from fumibako import linking
 from fumibako.linking import LoginSettings, SecretsTyped, ServerWish, State
 
 from ..faces import box_sheets
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 
 
@@ -25,7 +26,7 @@ class PasswordForm:
 
 @require_http_methods(["GET", "POST"])
 @page
-def mailbox_password(request: HttpRequest, mailbox: str) -> HttpResponse:
+def mailbox_password(request: PersonRequest, mailbox: str) -> HttpResponse:
     """A new password for a linked mailbox, proved before it is kept; folders and mail stay."""
     card = linking.get_mailbox(request.user, mailbox)
     if card.state == State.UNLINKED:
@@ -49,7 +50,7 @@ def mailbox_password(request: HttpRequest, mailbox: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page
-def mailbox_relink(request: HttpRequest, mailbox: str) -> HttpResponse:
+def mailbox_relink(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Links an unlinked mailbox again, with the servers that are known of it."""
     card = linking.get_mailbox(request.user, mailbox)
     if card.state != State.UNLINKED:
@@ -76,7 +77,9 @@ def mailbox_relink(request: HttpRequest, mailbox: str) -> HttpResponse:
     )
 
 
-def begin(form, start, request: HttpRequest) -> HttpResponse | None:
+def begin(
+    form: PasswordForm, start: Callable[[SecretsTyped], linking.Draft], request: PersonRequest
+) -> HttpResponse | None:
     """Begins to prove what was typed and goes to its stages; None when something typed is wrong."""
     secrets = SecretsTyped(request.POST.get("password", ""), request.POST.get("smtp_password") or None)
     try:
@@ -97,9 +100,9 @@ def wish_of(login: LoginSettings | None) -> ServerWish:
     return ServerWish(login.username, login.host, str(login.port or ""), login.security)
 
 
-def show(request: HttpRequest, card: linking.MailboxCard, form: PasswordForm, **context: str | bool) -> HttpResponse:
+def show(request: PersonRequest, card: linking.MailboxCard, form: PasswordForm, **context: str | bool) -> HttpResponse:
     """The form."""
     (box,) = box_sheets([card])
     status = 422 if form.errors or form.own_password else 200
-    context = {"here": "settings", "box": box, "form": form, **context}
-    return render(request, "web/mailbox_password.html", context, status=status)
+    shown = {"here": "settings", "box": box, "form": form, **context}
+    return render(request, "web/mailbox_password.html", shown, status=status)

@@ -1,7 +1,7 @@
 """メールボックスを連携解除: what stops, what stays, how much that is."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.html import format_html
 from django.utils.translation import gettext
@@ -11,13 +11,13 @@ from fumibako import linking
 from fumibako.linking import State
 
 from ..faces import box_sheets
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..templatetags.texts import letters
 
 
 @require_http_methods(["GET", "POST"])
 @page
-def mailbox_unlink(request: HttpRequest, mailbox: str) -> HttpResponse:
+def mailbox_unlink(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Asks, and unlinks."""
     card = linking.get_mailbox(request.user, mailbox)
     if card.state == State.UNLINKED:

@@ -1,7 +1,7 @@
 """連携済みメールボックス: a person's mailboxes and unfinished links, how each stands, and its small settings."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
@@ -10,12 +10,12 @@ from fumibako import linking
 from fumibako.linking import State
 
 from ..faces import box_sheets, draft_sheet
-from ..pages import page
+from ..pages import PersonRequest, page
 from ..problems import words_of
 
 
 @page
-def mailboxes(request: HttpRequest) -> HttpResponse:
+def mailboxes(request: PersonRequest) -> HttpResponse:
     """The list: what needs the person first; unlinked ones at the foot."""
     cards = linking.mailboxes_of(request.user)
     sheets = box_sheets(cards)
@@ -37,7 +37,7 @@ def mailboxes(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page
-def sent_copy(request: HttpRequest, mailbox: str) -> HttpResponse:
+def sent_copy(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Saves the choice of the Sent copy and answers with the page, of which htmx takes the choice."""
     try:
         linking.set_sent_copy(request.user, mailbox, request.POST.get("sent_copy", ""))
@@ -48,7 +48,7 @@ def sent_copy(request: HttpRequest, mailbox: str) -> HttpResponse:
 
 @require_POST
 @page
-def alias_add(request: HttpRequest, mailbox: str) -> HttpResponse:
+def alias_add(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Names another address that arrives in a mailbox."""
     try:
         linking.add_alias(request.user, mailbox, request.POST.get("address", ""))
@@ -61,7 +61,7 @@ def alias_add(request: HttpRequest, mailbox: str) -> HttpResponse:
 
 @require_POST
 @page
-def alias_remove(request: HttpRequest, mailbox: str) -> HttpResponse:
+def alias_remove(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Takes such an address away again."""
     linking.remove_alias(request.user, mailbox, request.POST.get("address", ""))
     messages.success(request, gettext("The address was removed."))
@@ -70,7 +70,7 @@ def alias_remove(request: HttpRequest, mailbox: str) -> HttpResponse:
 
 @require_POST
 @page
-def try_now(request: HttpRequest, mailbox: str) -> HttpResponse:
+def try_now(request: PersonRequest, mailbox: str) -> HttpResponse:
     """Has a waiting mailbox tried at once."""
     linking.try_now(request.user, mailbox)
     messages.success(request, gettext("Fumibako is trying to connect now."))

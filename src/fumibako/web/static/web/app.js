@@ -64,7 +64,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "j" && event.key !== "k") return;
   const links = [...document.querySelectorAll("#rows li > a")];
   const at = links.findIndex((link) => link.hasAttribute("aria-current"));
-  links[at + (event.key === "j" ? 1 : -1)]?.click();
+  const link = links[at + (event.key === "j" ? 1 : -1)];
+  link?.focus();
+  link?.click();
 });
 
 // The list beside an opened letter shows which one it is, and that it has been read.
