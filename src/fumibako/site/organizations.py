@@ -50,7 +50,7 @@ def make_organization(name: str, admin: str | None) -> Made:
     except Invalid as invalid:
         fields = ", ".join(f"{problem.field}: {problem.reason}" for problem in invalid.problems)
         raise Refusal(gettext("This cannot be taken: %(fields)s.") % {"fields": fields}) from invalid
-    path = reverse("password_link", args=[added.link.token])
+    path = reverse("one_time_link", args=[added.link.token])
     return Made(organization.public_id, organization.name, added.person.login, path)
 
 
