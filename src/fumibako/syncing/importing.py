@@ -206,11 +206,7 @@ class _Pipeline:
         await self._client.fetch(str(uid), items, uid=True, on_message=self._on_header)
 
     def _items(self, body: str = "BODY.PEEK[]") -> str:
-        extra = ""
-        if "OBJECTID" in self._client.capabilities:
-            extra = " EMAILID"
-        elif "X-GM-EXT-1" in self._client.capabilities:
-            extra = " X-GM-MSGID"
+        extra = " EMAILID" if "OBJECTID" in self._client.capabilities else ""
         return f"(UID FLAGS INTERNALDATE RFC822.SIZE{extra} {body})"
 
     def _allocate(self, size: int) -> Region | None:

@@ -12,6 +12,7 @@ from fumibako.syncing.importing import Looked, fetch_mail, look
 from fumibako.syncing.mailbox import Folder, Mailbox, check_fence, load_folders, multirange_of
 
 INTERVAL = 45.0  # seconds of IDLE between two rounds of STATUS
+ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ")  # SIZE and UNSEEN cost some servers a walk
 FLAGS = 500  # newest mails whose flags are compared at each look
 
 _FLAGS = """
@@ -69,7 +70,7 @@ async def _fresh(hands: Hands, box: Mailbox, folder: Folder) -> Folder:
 
 async def _changed(client: ImapClient, folder: Folder) -> bool:
     try:
-        return not folder.unchanged(await client.status(folder.name_raw))
+        return not folder.unchanged(await client.status(folder.name_raw, ITEMS))
     except CommandRefused as refused:
         logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": refused.code})
         return False

@@ -16,6 +16,8 @@ def command(words: tuple[str, ...], login: str, limit: int, as_json: bool) -> No
 
     set_up()
 
+    from django.utils.timezone import localtime
+
     from fumibako import archive
     from fumibako.site.linking import find_person
 
@@ -38,4 +40,4 @@ def command(words: tuple[str, ...], login: str, limit: int, as_json: bool) -> No
         ]
         click.echo(json.dumps(hits, ensure_ascii=False))
     else:
-        click.echo("\n".join(f"{row.at:%Y-%m-%d %H:%M}  {row.sender.address}  {row.subject}" for row in found))
+        click.echo("\n".join(f"{localtime(row.at):%Y-%m-%d %H:%M}  {row.sender.address}  {row.subject}" for row in found))
