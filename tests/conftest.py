@@ -13,6 +13,16 @@ from django.test import Client
 
 from fumibako.site import postgres
 
+DATABASE_FIXTURES = {"cluster", "db", "transactional_db", "database_url", "live_server", "django_db_setup"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses a database needs a server: mark it so, before `-m` chooses."""
+    for item in items:
+        if DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker(pytest.mark.lab)
+
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:

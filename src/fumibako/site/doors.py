@@ -8,7 +8,7 @@
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -60,7 +60,7 @@ def is_protected(client: str, header: str, *, encrypted: bool) -> bool:
     return encrypted or (is_loopback(client) and is_loopback(split_domain_port(header)[0]))
 
 
-def permitted(scope: dict[str, Any]) -> bool:
+def permitted(scope: MutableMapping[str, Any]) -> bool:
     """The same two doors for an ASGI request that Django does not see."""
     headers = dict(scope["headers"])
     header = headers.get(b"host", b"").decode("latin-1")

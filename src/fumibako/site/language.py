@@ -15,7 +15,7 @@ def chosen_language(request: HttpRequest) -> str:
     """
     person = getattr(request, "user", None)
     if person is not None and person.is_authenticated:
-        return person.spoken
+        return str(person.spoken)
     cookie = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     return cookie if cookie in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
 

@@ -67,7 +67,7 @@ def _json_formatter() -> logging.Formatter:
             log_data["message"] = redact(record.getMessage())
             log_data.update(facts(record))
             if record.exc_info:
-                log_data["traceback"] = redact(self.formatException(record.exc_info))
+                log_data["traceback"] = redact(logging.Formatter().formatException(record.exc_info))
 
     import time
 

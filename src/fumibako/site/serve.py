@@ -36,7 +36,7 @@ def serve(listening: socket.socket) -> None:
     """Answer requests until SIGTERM or SIGINT. Proxies are believed as FUMIBAKO_TRUSTED_PROXIES says."""
     application = Application()
     config = uvicorn.Config(
-        application,  # type: ignore[arg-type]
+        application,
         loop="uvloop",
         ws="none",
         lifespan="on",
