@@ -33,8 +33,17 @@ def test_dates_are_read_in_the_senders_own_zone(text: str, expected: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "yesterday", "Tue, 99 Nov 2025 10:00:00 +0900", "Tue, 25 Nov 2025 99:00:00 +0900", "0", "-1"]
-    + ["Fri, 31 Dec 9999 23:59:59 -0900", "1 Jan 99999999999999999999 00:00:00 +0000", "\x00", "," * 100],
+    [
+        "",
+        "0",
+        "-1",
+        "\x00",
+        "yesterday",
+        "Tue, 99 Nov 2025 10:00:00 +0900",
+        "Tue, 25 Nov 2025 99:00:00 +0900",
+        "Fri, 31 Dec 9999 23:59:59 -0900",
+        "1 Jan 99999999999999999999 00:00:00 +0000",
+    ],
 )
 def test_what_is_no_date_is_none(text: str) -> None:
     assert parse_date(text) is None

@@ -11,8 +11,8 @@ from fumibako.mail.letter.words import decode_words, raw_text, tidy
 _PIECE = re.compile(
     r"""
     (?P<word>=\?[\w.:+*-]{1,80}\?[bBqQ]\?[^?\s]{0,4000}\?=)
-  | (?P<quoted>"(?:[^"\\]|\\.){0,1000}+")
-  | (?P<comment>\((?:[^()\\]|\\.|\((?:[^()\\]|\\.){0,1000}+\)){0,1000}+\))
+  | (?P<quoted>"(?:[^"\\]|\\.){0,400}+")
+  | (?P<comment>\((?:[^()\\]|\\.|\((?:[^()\\]|\\.){0,400}+\)){0,400}+\))
   | (?P<angle><[^<>]*>?)
   | (?P<space>\s+)
   | (?P<mark>[,;:])

@@ -10,9 +10,10 @@ from html import unescape
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _LOOKED_AT = 4096  # bytes: where a page says its charset
 
-# A comment, a tag with its name, or a declaration; the end may be missing.
-_TAG = re.compile(r"<(?:!--.*?(?:-->|\Z)|(/?[a-zA-Z][a-zA-Z0-9]*)[^<>]*>?|[!?/][^<>]*>?)", re.DOTALL)
+_TAG_NAME = re.compile(r"/?[a-zA-Z][a-zA-Z0-9]*")
+_PREFORMATTED = re.compile(r"<pre\b.*?(?:</pre|\Z)", re.DOTALL | re.IGNORECASE)
 _UNSEEN = frozenset(("script", "style", "title", "template", "svg", "noframes"))
+_NO_TEXT = ("!", "?", "/")  # declarations, instructions, nameless ends
 _PARAGRAPHS = "p h1 h2 h3 h4 h5 h6 ul ol dl table blockquote pre hr"
 _BLOCKS = "div tr dt dd center section article header footer main address form fieldset caption"
 _BREAKS = {
@@ -22,10 +23,9 @@ _BREAKS = {
     **dict.fromkeys(("/td", "/th"), " "),
     "li": "\n・",
 }
-_SPACES = re.compile(r"  +|\t[ \t]*")
-_EMPTY_LINES = re.compile(r"\n{3,}")
-# Padding of preview texts: invisible characters by the hundred.
-_INVISIBLE = re.compile("[\u00ad\u034f\u200b-\u200f\u2060\ufeff]+")
+# Padding of preview texts, by the hundred: soft hyphens, joiners, zero-width spaces.
+_INVISIBLE = "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_WITHOUT_INVISIBLE = dict.fromkeys(map(ord, _INVISIBLE))
 
 SNIPPET_LENGTH = 200  # characters
 _SNIPPET_SOURCE = 6000  # characters that are looked at
@@ -56,32 +56,51 @@ def html_to_text(html: str) -> str:
     text = "".join(_text_and_breaks(html))
     if "&" in text:
         text = unescape(text).replace("\x00", "")
-    text = _INVISIBLE.sub("", text).replace("\u00a0", " ")
-    text = _SPACES.sub(" ", text).replace(" \n", "\n").replace("\n ", "\n")
-    return _EMPTY_LINES.sub("\n\n", text).strip(" \t\n")
+    if any(character in text for character in _INVISIBLE):
+        text = text.translate(_WITHOUT_INVISIBLE)
+    text = text.replace("\u00a0", " ").replace("\t", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    text = text.replace(" \n", "\n").replace("\n ", "\n")
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip(" \n")
 
 
 def _text_and_breaks(html: str) -> list[str]:
-    pieces = _TAG.split(html)
-    found = [pieces[0].replace("\n", " ")]
-    until = ""  # the tag that ends the unseen element
-    preformatted = False
-    for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
-        if name is not None:
-            name = name.lower()
-            if until and name != until:
-                continue
-            until = ""
-            if name in _UNSEEN:
-                until = f"/{name}"
-                continue
-            if name in ("pre", "/pre"):
-                preformatted = name == "pre"
-            if name in _BREAKS:
-                found.append(_BREAKS[name])
-        if text and not until:
-            found.append(text if preformatted else text.replace("\n", " "))
+    if "<pre" in html or "<PRE" in html:
+        html = _PREFORMATTED.sub(lambda match: match[0].replace("\n", "<br>"), html)
+    first, *pieces = html.replace("\n", " ").split("<")
+    found = [first]
+    known: dict[str, str] = {}  # breaks by what stands in the tag: most tags come many times
+    until = ""  # the tag that ends the unseen element, or the end of the comment
+    for piece in pieces:
+        tag, _, text = piece.partition(">")
+        if not until and (a_break := known.get(tag)) is not None:
+            found += (a_break, text)
+            continue
+        if until == "-->" or (not until and piece.startswith("!--")):
+            _, end, text = piece.partition("-->")
+            until = "" if end else "-->"
+            found.append(text)
+            continue
+        name = _name(tag)
+        if until and name != until:
+            continue
+        until = f"/{name}" if name in _UNSEEN else ""
+        if until:
+            continue
+        if not name and tag[:1] not in _NO_TEXT:
+            found += ("<", piece)
+            continue
+        known[tag] = _BREAKS.get(name, "")
+        found += (known[tag], text)
     return found
+
+
+def _name(tag: str) -> str:
+    match = _TAG_NAME.match(tag)
+    return match[0].lower() if match else ""
 
 
 def snippet(text: str) -> str:
