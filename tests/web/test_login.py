@@ -19,7 +19,8 @@ def log_in(client: Client, login: str = "yamada", password: str = PASSWORD, **mo
 
 
 def text(response) -> str:
-    return response.content.decode()
+    """The page as one reads it: no-break spaces are spaces."""
+    return response.content.decode().replace("\u00a0", " ")
 
 
 def test_the_first_page_asks_for_a_login(client: Client, member: Person) -> None:

@@ -21,7 +21,8 @@ def office(client: Client, admin: Person) -> Client:
 
 
 def text(response) -> str:
-    return response.content.decode()
+    """The page as one reads it: no-break spaces are spaces."""
+    return response.content.decode().replace("\u00a0", " ")
 
 
 def rows(response) -> list[str]:
@@ -161,7 +162,7 @@ def test_stopping_says_what_follows_and_ends_sessions_and_mailboxes(office: Clie
     address = f"{PEOPLE}{member.public_id}/stop/"
     page = text(office.get(address))
     assert "山田 太郎さんの利用を停止しますか" in page and "取り込みを止めます。" in page
-    assert re.search(r"取り込み済みの 0.通は残ります。", page)
+    assert "取り込み済みの 0 通は残ります。" in page
     response = office.post(address, follow=True)
     assert "山田 太郎さんの利用を停止しました。" in text(response)
     assert not Session.objects.filter(person=member).exists()

@@ -20,7 +20,8 @@ def desk(client: Client, member: Person) -> Client:
 
 
 def text(response) -> str:
-    return response.content.decode()
+    """The page as one reads it: no-break spaces are spaces."""
+    return response.content.decode().replace("\u00a0", " ")
 
 
 def test_a_profile_shows_what_holds_now(desk: Client) -> None:

@@ -91,14 +91,14 @@ def try_login(form: LoginForm, password: str) -> Person | None:
     try:
         return accounts.log_in(form.login, password)
     except accounts.LoginRefused as error:
-        form.refused = gettext("Login name or password are wrong.")
+        form.refused = gettext("The login name or the password is wrong.")
         form.remedy = ngettext(
-            "After %(n)s more wrong try, logging in pauses for 15 minutes.",
-            "After %(n)s more wrong tries, logging in pauses for 15 minutes.",
+            "After %(n)s more wrong try, you cannot log in for 15 minutes.",
+            "After %(n)s more wrong tries, you cannot log in for 15 minutes.",
             error.tries_left,
         ) % {"n": error.tries_left}
     except accounts.LoginPaused as error:
-        form.refused = gettext("After 10 wrong tries, logging in is paused.")
+        form.refused = gettext("There were 10 wrong tries, so logging in is paused.")
         clock = date_format(timezone.localtime(error.until + timedelta(minutes=1)), "G:i")
         form.remedy = gettext("Try again from %(time)s.") % {"time": clock}
     except accounts.Stopped:

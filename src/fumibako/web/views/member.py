@@ -78,6 +78,7 @@ def member_stop(request: PersonRequest, person: str) -> HttpResponse:
         "here": "admin",
         "person": found,
         "stored": sum(number.stored for number in numbers.values()),
+        "mailboxes": bool(cards),
         "linked": any(card.state != State.UNLINKED for card in cards),
     }
     return render(request, "web/member_stop.html", context)
