@@ -135,7 +135,7 @@ class ParserPool:
             self._idle.put_nowait(await self._spawn())
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         for _ in range(self._children):
             child = await self._idle.get()
             if child is not None:

@@ -104,7 +104,9 @@ class Placement(Scoped):
     flags = ArrayField(models.TextField())
     modseq = models.BigIntegerField(null=True)
     seen = models.GeneratedField(
-        expression=models.Q(flags__contains=["\\Seen"]), output_field=models.BooleanField(), db_persist=True
+        expression=models.Q(flags__contains=["\\Seen"]),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     gone_at = models.DateTimeField(null=True)
 

@@ -18,6 +18,7 @@ from fumibako.archive.models import Attachment, Message, Opening
 from fumibako.archive.raw import get_raw
 from fumibako.archive.reader import Reading, Unreadable, read_letter, read_part
 from fumibako.linking import chosen_folders, readable_mailboxes
+from fumibako.linking.models import Mailbox
 from fumibako.mail.letter import Address
 
 PICTURE_LIFE = timedelta(minutes=10)
@@ -276,8 +277,8 @@ def read_picture(token: str) -> File:
     return file
 
 
-def _boxes(person: Person, mailbox: str | None) -> dict[int, Any]:
-    boxes = readable_mailboxes(person)
+def _boxes(person: Person, mailbox: str | None) -> dict[int, Mailbox]:
+    boxes: dict[int, Mailbox] = readable_mailboxes(person)
     if mailbox is not None:
         boxes = {number: box for number, box in boxes.items() if box.public_id == mailbox}
         if not boxes:
@@ -285,7 +286,7 @@ def _boxes(person: Person, mailbox: str | None) -> dict[int, Any]:
     return boxes
 
 
-def _folder_ids(boxes: dict[int, Any], key: str) -> list[int]:
+def _folder_ids(boxes: dict[int, Mailbox], key: str) -> list[int]:
     folders = chosen_folders(list(boxes))
     ids = [folder.id for folder in folders if key in {folder.role, folder.public_id}]
     if not ids and key not in {"inbox", "sent"}:
@@ -293,8 +294,8 @@ def _folder_ids(boxes: dict[int, Any], key: str) -> list[int]:
     return ids
 
 
-def _find(person: Person, message: str) -> tuple[Message, Any]:
-    boxes = readable_mailboxes(person)
+def _find(person: Person, message: str) -> tuple[Message, Mailbox]:
+    boxes: dict[int, Mailbox] = readable_mailboxes(person)
     row = Message.objects.filter(
         organization=person.organization_id, public_id=message, mailbox__in=list(boxes), deleted_at__isnull=True
     ).first()
@@ -303,7 +304,7 @@ def _find(person: Person, message: str) -> tuple[Message, Any]:
     return row, boxes[row.mailbox_id]
 
 
-def _row(found: dict[str, Any], boxes: dict[int, Any]) -> MessageRow:
+def _row(found: dict[str, Any], boxes: dict[int, Mailbox]) -> MessageRow:
     recipients = found["recipients"]
     return MessageRow(
         public_id=found["public_id"],

@@ -266,7 +266,7 @@ def _begin(row: LinkDraft, secrets: SecretsTyped) -> None:
 
 
 def _draft_secrets(row: LinkDraft) -> SecretsTyped:
-    smtp = row.smtp_sealed and open_secret(row.smtp_sealed, owner=row.public_id, service="smtp")
+    smtp = open_secret(row.smtp_sealed, owner=row.public_id, service="smtp") if row.smtp_sealed else None
     return SecretsTyped(open_secret(row.imap_sealed, owner=row.public_id, service="imap"), smtp)
 
 

@@ -54,9 +54,9 @@ class FolderChoice:
         return self.also_sent | self.others | {key for key in (self.sent, self.inbox) if key}
 
 
-def folder_key(name_raw: bytes) -> str:
+def folder_key(name_raw: bytes | memoryview) -> str:
     """The name of a folder in forms: its bytes on the wire, in URL-safe base64."""
-    return base64.urlsafe_b64encode(name_raw).decode().rstrip("=")
+    return base64.urlsafe_b64encode(bytes(name_raw)).decode().rstrip("=")
 
 
 def suggest(folders: tuple[FolderRow, ...], range: str) -> FolderChoice:

@@ -4,6 +4,8 @@ Foreign keys between these tables are composite, (organization_id, id), made by 
 itself refuses a row that points into another organization; Django is told ``db_constraint=False``.
 """
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
@@ -24,7 +26,7 @@ def draft_id() -> str:
     return public_id("dr")
 
 
-def of_organization(**options) -> models.ForeignKey:
+def of_organization(**options: Any) -> "models.ForeignKey[Any, Any]":
     """The organization of a row: part of its composite keys, which imply that the organization exists."""
     return models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, db_index=False, **options)
 
@@ -38,7 +40,7 @@ class Scoped(models.Model):
         abstract = True
 
 
-def within(to: str, **options) -> models.ForeignKey:
+def within(to: str, **options: Any) -> "models.ForeignKey[Any, Any]":
     """A foreign key whose constraint is composite and stands in the migration."""
     return models.ForeignKey(to, on_delete=models.PROTECT, db_constraint=False, **options)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.db.models import QuerySet
+
 from fumibako.accounts.models import Organization, Person
 from fumibako.linking.errors import NotFound
 from fumibako.linking.models import Folder, Mailbox, MailboxPerson
@@ -106,7 +108,7 @@ def worst_states(organization: Organization) -> dict[int, State]:
     return worst
 
 
-def _mine(person: Person):
+def _mine(person: Person) -> QuerySet[Mailbox]:
     return Mailbox.objects.filter(
         organization=person.organization_id, mailboxperson__person=person, mailboxperson__until__isnull=True
     )

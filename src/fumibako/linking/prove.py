@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import connection, connections, transaction
 from django.db.models import Q
@@ -18,7 +18,16 @@ from fumibako.linking.secrets import open_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
 from fumibako.mail.connect import Network, Security, Server
 from fumibako.mail.diagnosis import Failure, Stage
-from fumibako.mail.discovery import DomainSettings, FolderFound, ProbeRequest, Proven, ProvenLogin, Wish, prove
+from fumibako.mail.discovery import (
+    DomainSettings,
+    FolderFound,
+    LoginShape,
+    ProbeRequest,
+    Proven,
+    ProvenLogin,
+    Wish,
+    prove,
+)
 
 CLAIM = timedelta(seconds=60)  # a proof ends within about 20 s; an older claim was of a worker that is gone
 
@@ -110,8 +119,8 @@ def domain_settings(organization: int, address: str) -> DomainSettings | None:
         domain=row.domain,
         imap=Server(row.imap_host, row.imap_port or 993, Security(row.imap_security or "tls")),
         smtp=smtp,
-        imap_login=row.login_shape,
-        smtp_login=row.login_shape,
+        imap_login=cast(LoginShape, row.login_shape),
+        smtp_login=cast(LoginShape, row.login_shape),
     )
 
 
@@ -186,7 +195,7 @@ def _linked_already(row: LinkDraft, proven: Proven) -> bool:
 
 def _switch(row: LinkDraft, proven: Proven) -> None:
     """Give a linked mailbox the logins just proved: its folders and what is known of them stay as they are."""
-    box = Mailbox.objects.select_for_update().get(pk=row.mailbox_id)
+    box = Mailbox.objects.select_for_update().get(pk=cast(int, row.mailbox_id))
     if (
         box.state == State.UNLINKED
         or not MailboxPerson.objects.filter(mailbox=box, person=row.person, until__isnull=True).exists()

@@ -23,10 +23,10 @@ def seal_secret(secret: str, *, owner: str, service: str) -> bytes:
     return _fernet().encrypt(json.dumps([owner, service, secret]).encode())
 
 
-def open_secret(sealed: bytes | memoryview, *, owner: str, service: str) -> str:
-    """Open what ``seal_secret`` has sealed for the same owner and service. Raises SecretLost."""
+def open_secret(sealed: bytes | memoryview | None, *, owner: str, service: str) -> str:
+    """Open what ``seal_secret`` has sealed for the same owner and service. Raises SecretLost, also for None."""
     try:
-        sealed_owner, sealed_service, secret = json.loads(_fernet().decrypt(bytes(sealed)))
+        sealed_owner, sealed_service, secret = json.loads(_fernet().decrypt(bytes(sealed or b"")))
     except InvalidToken:
         raise SecretLost(owner) from None
     if (sealed_owner, sealed_service) != (owner, service):

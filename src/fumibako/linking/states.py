@@ -9,6 +9,7 @@
 """
 
 from enum import StrEnum
+from typing import Any
 
 
 class State(StrEnum):
@@ -77,7 +78,7 @@ def move(
     server_words: str = "",
     refusals: int = 0,
     next_try_in: float | None = None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the parameters of MOVE: to ``state``, if the mailbox still has ``generation`` (None: whichever it has).
 
     ``next_try_in`` is in seconds from now; None for never. ``refusals`` counts refused logins in a row.

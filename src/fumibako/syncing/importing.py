@@ -8,7 +8,7 @@ known of it is a set.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -195,10 +195,10 @@ class _Pipeline:
             self._under_way -= size
             self._room.set()
 
-    def _fetch(self, uids: list[int]):
+    def _fetch(self, uids: list[int]) -> Awaitable[None]:
         return self._client.fetch(str(UidSet.of(uids)), self._items(), uid=True, on_message=self._on_message)
 
-    def _list_sizes(self, uids: list[int]):
+    def _list_sizes(self, uids: list[int]) -> Awaitable[None]:
         return self._client.fetch(str(UidSet.of(uids)), "(UID RFC822.SIZE)", uid=True, on_message=self._on_size)
 
     async def _fetch_header(self, uid: int) -> None:
@@ -230,10 +230,12 @@ class _Pipeline:
 
     def _on_header(self, fetched: Fetched) -> None:
         header = fetched.body if fetched.body is not None else fetched.sections.get("BODY[HEADER]")
-        if fetched.uid not in self._wanted or fetched.uid in self.given or header is None:
+        if fetched.uid not in self._wanted or fetched.uid in self.given:
             return
-        region = header if isinstance(header, Region) else self._copy(bytes(header))
-        self._add(fetched, region, skipped="too_large")
+        if isinstance(header, bytes):
+            header = self._copy(header)
+        if isinstance(header, Region):
+            self._add(fetched, header, skipped="too_large")
 
     def _copy(self, data: bytes) -> Region:
         if self._slot is None:

@@ -100,7 +100,7 @@ class Mailbox:
 
     def secret(self) -> str:
         """Its password. Raises ``linking.SecretLost``."""
-        return open_secret(self.sealed or b"", owner=self.public_id, service="imap")
+        return str(open_secret(self.sealed, owner=self.public_id, service="imap"))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Folder:
     @property
     def known_uids(self) -> UidSet:
         """The UIDs that need no fetch."""
-        return UidSet.of_ranges((piece.lower, piece.upper - 1) for piece in self.known)
+        return UidSet.of_ranges((piece.lower or 0, (piece.upper or 1) - 1) for piece in self.known)
 
     def unchanged(self, status: Status | Examined) -> bool:
         """Whether a look tells nothing new. Without UIDNEXT or HIGHESTMODSEQ the other numbers decide."""
@@ -240,4 +240,5 @@ async def check_fence(connection: AsyncConnection, fence: Fence) -> None:
 
 def multirange_of(uids: UidSet) -> Multirange[int]:
     """A UID set as PostgreSQL's half-open ranges."""
-    return multirange(uids.ranges)
+    pieces: Multirange[int] = multirange(uids.ranges)
+    return pieces

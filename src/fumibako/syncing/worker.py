@@ -108,7 +108,7 @@ class Foreman:
         states = [str(state) for state in ACTIVE]
         async with self._hands.pool.connection() as connection:
             cursor = await connection.execute(_WANTED, [states, str(State.NEEDS_ATTENTION)])
-            wanted = dict(await cursor.fetchall())
+            wanted: dict[int, int] = dict(await cursor.fetchall())
         for mailbox, (_, task, generation) in list(self._actors.items()):
             if task.done() or wanted.get(mailbox) != generation:
                 task.cancel()

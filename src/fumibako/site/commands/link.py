@@ -1,5 +1,6 @@
 """`fumibako link`."""
 
+import sys
 from typing import Any
 
 import click
@@ -38,9 +39,7 @@ def command(
     from fumibako.site.linking import Wanted, link_mailbox
 
     password = (
-        click.get_text_stream("stdin").readline().rstrip("\r\n")
-        if password_stdin
-        else click.prompt("Password", hide_input=True, err=True)
+        sys.stdin.readline().rstrip("\r\n") if password_stdin else click.prompt("Password", hide_input=True, err=True)
     )
     wanted = Wanted(address, login, password, imap, smtp, username, trusted, folders, span, wait)
     answer: dict[str, Any] = link_mailbox(wanted)
