@@ -29,7 +29,7 @@ class Dialed:
     ms: int
 
 
-async def dial(server: Server, network: Network, *, timeout: float = DIAL_TIMEOUT) -> Dialed:  # noqa: ASYNC109
+async def dial(server: Server, network: Network, *, timeout: float = DIAL_TIMEOUT) -> Dialed:
     """Resolve once, keep what the guard permits, connect to the first of those that answers (RFC 8305).
 
     The caller owns the socket. `timeout` in seconds covers look-up and connection. Raises AddressRefused, NameNotFound,

@@ -67,7 +67,7 @@ class ImapClient:
         server: Server,
         network: Network,
         *,
-        timeout: float = CONNECT_TIMEOUT,  # noqa: ASYNC109
+        timeout: float = CONNECT_TIMEOUT,
     ) -> Self:
         """Connect, prove the certificate, read the greeting; with STARTTLS, TLS before anything else.
 
@@ -149,7 +149,7 @@ class ImapClient:
         """
         return messages.fetch(self._connection, sequence, items, uid=uid, on_message=on_message)
 
-    async def idle(self, timeout: float) -> list[Change]:  # noqa: ASYNC109
+    async def idle(self, timeout: float) -> list[Change]:
         """Wait until something happens to the open folder, at most `timeout` seconds; then all that has happened.
 
         Returns at once with changes that earlier answers brought. Without IDLE (RFC 2177) it sends one NOOP when the

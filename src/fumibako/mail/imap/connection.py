@@ -213,7 +213,7 @@ class Connection(asyncio.BufferedProtocol):
         command: Command,
         *,
         wants: tuple[type[Response], ...] = (),
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
     ) -> Answer:
         """Send a command and wait for its end: the tagged OK and the untagged responses of the wanted types.
 
@@ -226,7 +226,7 @@ class Connection(asyncio.BufferedProtocol):
             return await self.answer(pending)
 
     @contextlib.asynccontextmanager
-    async def deadline(self, verb: Verb, timeout: float | None = None) -> AsyncIterator[None]:  # noqa: ASYNC109
+    async def deadline(self, verb: Verb, timeout: float | None = None) -> AsyncIterator[None]:
         """What is inside ends in time or ends the connection, and so does being cancelled inside."""
         try:
             async with asyncio.timeout(self._timeout if timeout is None else timeout):
@@ -310,7 +310,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._error is None and self._transport is not None:
             self._transport.write(data)
 
-    async def changed(self, timeout: float, pending: Pending | None = None) -> None:  # noqa: ASYNC109
+    async def changed(self, timeout: float, pending: Pending | None = None) -> None:
         """Return when `changes` holds something, the seconds are over, or the command or the connection has ended."""
         if not self.changes and self._error is None:
             self._changed = self._loop.create_future()

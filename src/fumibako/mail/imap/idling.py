@@ -5,7 +5,7 @@ from .connection import Connection
 from .responses import Change
 
 
-async def idle(connection: Connection, timeout: float) -> list[Change]:  # noqa: ASYNC109
+async def idle(connection: Connection, timeout: float) -> list[Change]:
     """IDLE (RFC 2177) until something happens or the seconds are over; NOOP after them where there is no IDLE."""
     if connection.changes:
         return connection.take_changes()
@@ -17,7 +17,7 @@ async def idle(connection: Connection, timeout: float) -> list[Change]:  # noqa:
     return connection.take_changes()
 
 
-async def _idle(connection: Connection, timeout: float) -> None:  # noqa: ASYNC109
+async def _idle(connection: Connection, timeout: float) -> None:
     async with connection.turn:
         async with connection.deadline(Verb.IDLE):
             pending, done = await connection.begin(Command(Verb.IDLE, answers=(b"DONE",)))

@@ -10,7 +10,7 @@ from .pending import Wanted
 from .responses import Fetched, Found, UidSet
 
 
-async def uid_search(connection: Connection, criteria: bytes, timeout: float) -> UidSet:  # noqa: ASYNC109
+async def uid_search(connection: Connection, criteria: bytes, timeout: float) -> UidSet:
     """UID SEARCH, by ranges where the server can."""
     extended = bool({"ESEARCH", "IMAP4REV2"} & (connection.capabilities or frozenset()))
     answer = await connection.run(commands.uid_search(criteria, extended=extended), wants=(Found,), timeout=timeout)

@@ -26,7 +26,7 @@ async def open_connection(
     server: Server,
     network: Network,
     *,
-    timeout: float,  # noqa: ASYNC109
+    timeout: float,
     command_timeout: float,
 ) -> tuple[Connection, Condition, str]:
     """Dial, prove the certificate, read the greeting; returns connection, greeting and TLS version."""
