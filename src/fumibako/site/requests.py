@@ -6,13 +6,15 @@ import secrets
 import time
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
 
 from fumibako.context import working_on
 
 logger = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
+ANSWERS = (Http404, PermissionDenied, BadRequest, SuspiciousOperation)
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{8,64}")  # of a proxy's own id
 
 
@@ -37,7 +39,9 @@ class RequestLog:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Log what a view did not catch, with its traceback; Django then answers 500."""
+        """Log what a view did not catch, with its traceback; Django then answers 500. A 404 or 403 is an answer."""
+        if isinstance(exception, ANSWERS):
+            return
         logger.error("%s failed", _shown(request), exc_info=exception)
 
     def _log(self, request: HttpRequest, response: HttpResponse, begin: float) -> None:
