@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
-from tests.company import PASSWORD
 
 from fumibako import accounts
 from fumibako.accounts import Problem, Reason
 from fumibako.accounts.models import OneTimeLink, Person
+from tests.company import PASSWORD
 
 FRESH = "another long phrase"
 

@@ -1,11 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import F
-from tests.company import PASSWORD
 
 from fumibako import accounts
 from fumibako.accounts.models import Person, WrongLogin
+from tests.company import PASSWORD
 
 
 def refuse(login: str, times: int) -> list[int]:
@@ -40,6 +42,23 @@ def test_after_ten_wrong_tries_the_right_password_waits_fifteen_minutes(member: 
     assert second.value.until == first.value.until, "trying meanwhile makes the pause no longer"
     WrongLogin.objects.update(last_at=F("last_at") - timedelta(minutes=15, seconds=1))
     assert accounts.log_in("yamada", PASSWORD) == member
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_tries_at_once_are_still_ten(member: Person) -> None:
+    def attempt(_: int) -> type[accounts.AccountsError]:
+        try:
+            accounts.log_in("yamada", "wrong")
+        except accounts.AccountsError as error:
+            return type(error)
+        finally:
+            connection.close()
+        raise AssertionError("a wrong password was taken")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(attempt, range(24)))
+    assert answers.count(accounts.LoginRefused) == 9
+    assert answers.count(accounts.LoginPaused) == 15
 
 
 def test_the_tenth_try_may_be_right(member: Person) -> None:

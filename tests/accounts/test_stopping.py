@@ -2,10 +2,10 @@ import pytest
 from django.contrib.auth import get_user
 from django.http import HttpRequest
 from django.test import Client
-from tests.company import PASSWORD
 
 from fumibako import accounts
 from fumibako.accounts.models import AuditEvent, Person, Session
+from tests.company import PASSWORD
 
 
 def sessions_of(person: Person) -> int:

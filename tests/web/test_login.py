@@ -5,11 +5,11 @@ from django.conf import settings
 from django.db.models import F
 from django.test import Client
 from django.urls import reverse
-from tests.company import PASSWORD
-from tests.world import World
 
 from fumibako import accounts
 from fumibako.accounts.models import Person, Session, WrongLogin
+from tests.company import PASSWORD
+from tests.world import World
 
 LOGIN = "/login/"
 
@@ -121,6 +121,13 @@ def test_a_stopped_person_s_next_click_is_the_login(client: Client, member: Pers
     log_in(client)
     accounts.stop_person(member, by=admin)
     assert client.get(reverse("mailboxes")).headers["Location"].startswith(LOGIN)
+
+
+def test_sessions_that_ran_out_are_cleared_away(client: Client, member: Person, admin: Person) -> None:
+    Client().force_login(admin)
+    Session.objects.update(expire_date="2020-01-01T00:00Z")
+    log_in(client)
+    assert Session.objects.get().person == member
 
 
 def test_logging_out_ends_the_session(client: Client, member: Person) -> None:

@@ -3,11 +3,11 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
-from tests.company import PASSWORD, join
-from tests.world import World
 
 from fumibako import accounts
 from fumibako.accounts.models import AuditEvent, OneTimeLink, Person, Session
+from tests.company import PASSWORD, join
+from tests.world import World
 
 PEOPLE = "/admin/people/"
 NEW = {"name": "高木 亮", "login": "takagi", "email": "takagi@example.co.jp", "role": "member"}

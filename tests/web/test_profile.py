@@ -3,10 +3,10 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
-from tests.company import PASSWORD
 
 from fumibako import accounts
 from fumibako.accounts.models import Person, Session
+from tests.company import PASSWORD
 
 FRESH = "another long phrase"
 PROFILE = "/settings/profile/"

@@ -127,10 +127,6 @@ TEMPLATES = [
 # --- People and their logins -----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Person"
 AUTHENTICATION_BACKENDS = ["fumibako.accounts.backend.PersonBackend"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
 SESSION_ENGINE = "fumibako.accounts.sessions"
 SESSION_COOKIE_NAME = "fumibako_session"
 SESSION_COOKIE_HTTPONLY = True

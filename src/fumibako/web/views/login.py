@@ -108,11 +108,15 @@ def try_login(form: LoginForm, password: str) -> Person | None:
 
 
 def begin_session(request: HttpRequest, person: Person) -> None:
-    """Log the person in at this browser, under a new session key; a language chosen here before becomes theirs."""
+    """Log the person in at this browser, under a new session key; a language chosen here before becomes theirs.
+
+    Sessions that ran out, anybody's, are cleared away on the occasion.
+    """
     chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     if chosen in Language.values and not person.language:
         accounts.choose_language(person, chosen)
     auth.login(request, person)
+    request.session.clear_expired()
 
 
 def first_page(person: Person) -> str:
