@@ -1,53 +1,22 @@
 """Whatever a mail does to the process that reads it, the next mail is stored in the same run."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.archive.conftest import Store, mail
+from tests.lab.faulty_parser import with_faulty_parser
 
 from fumibako.archive import ParserPool
 from fumibako.linking.models import Folder, Mailbox
 
 pytestmark = pytest.mark.lab
 
-# Stands in for a fault of the parser's native code, which the parser in use may not have (any more).
-FAULTY = """
-import ctypes, sys
-
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        if name != "fumibako.archive.rows":
-            return None
-        sys.meta_path.remove(self)
-        import importlib.util
-        spec = importlib.util.find_spec(name)
-        load = spec.loader.exec_module
-        def exec_module(module):
-            load(module)
-            parse = module.parse
-            def faulty(raw):
-                data = bytes(raw)
-                if b"kill the parser" in data:
-                    ctypes.string_at(0)
-                while b"never end" in data:
-                    pass
-                return parse(raw)
-            module.parse = faulty
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Finder())
-"""
-
 
 @pytest.fixture
 def faulty_parser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sitecustomize.py").write_text(FAULTY)
-    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.setenv("PYTHONPATH", with_faulty_parser(tmp_path))
 
 
 @pytest_asyncio.fixture

@@ -1,12 +1,15 @@
 """The main job against a real Dovecot: every mail, once, byte for byte, and nothing changed on the server."""
 
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
 import zstandard
 from tests.lab.dovecot import Dovecot, sample_mail
-from tests.lab.installation import Installation, until
+from tests.lab.faulty_parser import with_faulty_parser
+from tests.lab.installation import Installation, installation, until
+from tests.world import World
 
 from fumibako.archive.models import Message, Placement
 from fumibako.events.models import Event
@@ -235,3 +238,21 @@ def test_a_wrong_password_leaves_nothing_behind_but_a_failed_link_without_secret
             found = connection.execute(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%marker-7f3e%'").fetchone()
             assert found == (0,), table
     assert "marker-7f3e" not in fumibako.log()
+
+
+def test_mails_that_kill_or_hang_the_parser_are_listed_and_the_next_is_read_in_the_same_run(
+    database_url: str, world: World, dovecot: Dovecot, address: str, tmp_path: Path
+) -> None:
+    kill, hang = sample_mail(2) + b"kill the parser", sample_mail(3) + b"never end"
+    dovecot.fill(address, [sample_mail(1), kill, hang, sample_mail(4)])
+    with installation(database_url, tmp_path, dovecot, PYTHONPATH=with_faulty_parser(tmp_path)) as fumibako:
+        fumibako.start_worker()
+        worker = fumibako.worker
+        _linked(fumibako, address)
+        status = _live(fumibako, address)
+        assert (status["stored"], status["on_server"], status["unreadable"]) == (4, 4, 2)
+        assert sorted(Message.objects.values_list("unreadable", "subject"), key=str) == sorted(
+            [(None, "見積 1"), ("parser_died", ""), ("parser_hung", ""), (None, "見積 4")], key=str
+        )
+        assert sorted(_raw(database_url)) == sorted([sample_mail(1), kill, hang, sample_mail(4)])
+        assert fumibako.worker is worker and worker is not None and worker.poll() is None

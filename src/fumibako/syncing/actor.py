@@ -63,6 +63,8 @@ class Actor:
                 with working_on(mailbox=box.public_id):
                     if not await self._attend(box):
                         return
+            except Stale:
+                logger.info("the mailbox has changed; beginning anew")
             except (OperationalError, PoolTimeout) as error:
                 logger.warning("a mailbox waits for the database", extra={"error": type(error).__name__})
                 await asyncio.sleep(OUTAGE_PAUSE)
@@ -86,6 +88,12 @@ class Actor:
         except SecretLost:
             await self._move(box, State.NEEDS_ATTENTION, cause="wrong_password", cause_stage="login")
             return False
+        except (OperationalError, PoolTimeout, ShardLost):
+            raise
+        except Exception:
+            # A fault of ours in one mailbox ends no other, and the page says that this one does not run.
+            logger.exception("a session failed")
+            return await self._retry(box)
         return True
 
     async def _session(self, box: Mailbox) -> None:
@@ -103,8 +111,7 @@ class Actor:
     async def _import(self, client: ImapClient, box: Mailbox) -> None:
         """Bring what is not known: the first screen of what receives and of what was sent, then folder by folder."""
         hands = self._hands
-        if box.state in {State.LINKING, State.IMPORTING}:
-            await self._move(box, State.IMPORTING)
+        told = box.state == State.LIVE
         folders = await load_folders(hands.pool, box.id)
         for only_first in (True, False):
             for folder in folders:
@@ -115,25 +122,31 @@ class Actor:
                 except CommandRefused as refused:
                     logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
                     continue
+                if len(looked.wanted) and not told:
+                    await self._move(box, State.IMPORTING)
+                    told = True
                 await fetch_mail(hands, client, box, looked, only_first=only_first)
 
     async def _failed(self, box: Mailbox, failure: Failure) -> bool:
         words = failure.server_words or ""
         told = {"cause": failure.cause, "cause_stage": failure.stage, "server_words": words}
         logger.warning("a mailbox cannot be reached", extra={"cause": failure.cause, "stage": failure.stage})
-        if failure.cause not in CREDENTIALS and failure.retry != "never":
-            pause = self._pause * random.uniform(0.8, 1.2)  # noqa: S311
-            self._pause = min(self._pause * PAUSE_GROWTH, LONGEST_PAUSE)
-            await self._move(box, State.RETRYING, **told, refusals=box.refusals, next_try_in=pause)
-            return await self._wait(pause)
+        refused = failure.cause in CREDENTIALS
+        if not refused and (failure.about.stage != "login" or failure.retry != "never"):
+            return await self._retry(box, **told)
         refusals = box.refusals + 1
-        if refusals == 1 and failure.cause in CREDENTIALS and box.worked:
-            pause = REFUSED_PAUSES[1]
+        pause = REFUSED_PAUSES.get(refusals) if refused and box.worked else None
+        if pause is not None and refusals == 1:
             await self._move(box, State.RETRYING, **told, refusals=refusals, next_try_in=pause)
             return await self._wait(pause)
-        silent = REFUSED_PAUSES.get(refusals) if failure.cause in CREDENTIALS and box.worked else None
-        await self._move(box, State.NEEDS_ATTENTION, **told, refusals=refusals, next_try_in=silent)
+        await self._move(box, State.NEEDS_ATTENTION, **told, refusals=refusals, next_try_in=pause)
         return False
+
+    async def _retry(self, box: Mailbox, **told: str) -> bool:
+        pause = self._pause * random.uniform(0.8, 1.2)  # noqa: S311
+        self._pause = min(self._pause * PAUSE_GROWTH, LONGEST_PAUSE)
+        await self._move(box, State.RETRYING, **told, refusals=box.refusals, next_try_in=pause)
+        return await self._wait(pause)
 
     async def _wait(self, seconds: float) -> bool:
         self._try_now.clear()

@@ -116,18 +116,8 @@ class Foreman:
         for mailbox, generation in wanted.items():
             if mailbox not in self._actors:
                 actor = Actor(self._hands, mailbox)
-                task = self._tasks.create_task(self._act(actor, mailbox))
+                task = self._tasks.create_task(actor.run())
                 self._actors[mailbox] = (actor, task, generation)
-
-    async def _act(self, actor: Actor, mailbox: int) -> None:
-        try:
-            await actor.run()
-        except ShardLost:
-            raise
-        except Exception:
-            # One mailbox must not end the others; it is taken up again at the next look but one.
-            logger.exception("an actor failed", extra={"mailbox": mailbox})
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def _prove(self, draft: int) -> None:
         try:
