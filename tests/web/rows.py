@@ -24,18 +24,18 @@ def key(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
-def found(name: str, role: str = "other", counts: tuple[int, int, int] = (0, 0, 0), **more: Any) -> dict[str, Any]:
-    """A folder that a survey found; `counts` are mails of 3 months, a year, all."""
+def found(name: str, role: str = "other", mails: tuple[int, int, int] = (0, 0, 0), **more: Any) -> dict[str, Any]:
+    """A folder that a survey found; `mails` are those of 3 months, of a year, and all."""
     folder = {
         "key": key(name),
         "name": name,
         "delimiter": "/",
         "role": role,
         "selectable": True,
-        "messages": counts[2],
+        "messages": mails[2],
         "size": None,
         "newest": None,
-        "counts": dict(zip(("3m", "1y", "all"), counts, strict=True)),
+        "counts": dict(zip(("3m", "1y", "all"), mails, strict=True)),
     }
     return {**folder, **more}
 

@@ -12,7 +12,7 @@ from fumibako.linking import State
 
 from ..faces import box_sheets
 from ..pages import PersonRequest, page
-from ..templatetags.texts import letters
+from ..templatetags.texts import gap, letters
 
 
 @require_http_methods(["GET", "POST"])
@@ -28,6 +28,6 @@ def mailbox_unlink(request: PersonRequest, mailbox: str) -> HttpResponse:
     if request.method == "POST":
         said = gettext("%(address)s was unlinked.") % {"address": box.address}
         stays = gettext("The %(count)s imported stay here.") % {"count": letters(box.stored)}
-        messages.success(request, format_html("<b>{}</b> {}", said, stays))
+        messages.success(request, format_html("<b>{}</b>{}{}", said, gap(), stays))
         return redirect("mailboxes")
     return render(request, "web/mailbox_unlink.html", {"here": "settings", "box": box})
