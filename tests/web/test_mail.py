@@ -214,9 +214,7 @@ def test_a_mail_too_large_to_fetch_says_so(desk: Client, world: World, inbox) ->
     assert "64 MB を超えるメールです（80 MB）。" in text(desk.get(f"{MAIL}{row.public_id}/"))
 
 
-def test_the_first_page_of_a_list_is_asked_for_again_when_something_changes(
-    desk: Client, world: World, inbox
-) -> None:
+def test_the_first_page_of_a_list_is_asked_for_again_when_something_changes(desk: Client, world: World, inbox) -> None:
     store(world.boxes[0], inbox, letter())
     page = text(desk.get(MAIL))
     assert re.search(r'<div id="rows" hx-get="/mail/\?folder=inbox" [^>]*hx-trigger="changed from:body"', page)

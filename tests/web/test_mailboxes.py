@@ -49,7 +49,9 @@ def test_a_page_has_one_filled_button_and_it_mends_what_needs_a_person(desk: Cli
     world.add_mailbox("b@example.jp", state="needs_attention", cause="imap_disabled")
     page = text(desk.get(LIST))
     assert filled(page) == 1
-    assert f'class="btn main" id="{first.public_id}-mend" href="/settings/mailboxes/{first.public_id}/password/"' in page
+    assert (
+        f'class="btn main" id="{first.public_id}-mend" href="/settings/mailboxes/{first.public_id}/password/"' in page
+    )
     assert page.index("a@example.jp") < page.index("b@example.jp") < page.index("live@example.jp")
 
 

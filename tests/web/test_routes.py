@@ -44,7 +44,9 @@ def full(world: World) -> dict[str, str]:
     world.add_mailbox("ill@example.jp", state="needs_attention", cause="imap_disabled")
     world.add_mailbox("slow@example.jp", state="retrying", cause="wrong_credentials")
     draft = failed_draft(world.person, "wrong_credentials", address="b@example.jp")
-    failed_draft(world.person, "server_needs_consent", address="c@example.jp", state="consent", proposed=["sv1.example"])
+    failed_draft(
+        world.person, "server_needs_consent", address="c@example.jp", state="consent", proposed=["sv1.example"]
+    )
     draft_row(world.person, "d@example.jp", state="proving")
     draft_row(world.person, "e@example.jp", state="colleague")
     proved_draft(world.person, found("INBOX", "inbox", (1, 2, 3)), address="f@example.jp")
