@@ -2,10 +2,10 @@
 
 import pytest
 from django.test import Client
-from tests.company import admin, join, member, organization, stranger
-from tests.world import World
 
 from fumibako.accounts.models import Person
+from tests.company import admin, join, member, organization, stranger
+from tests.world import World
 
 __all__ = ["admin", "member", "organization", "stranger"]
 

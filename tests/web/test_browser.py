@@ -11,13 +11,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from tests.web.rows import draft_row, found, key, letter, proved_draft, stage, store
-from tests.web.test_mail import newsletter
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.archive.models import Message
 from fumibako.linking.models import LinkDraft, Mailbox
+from tests.web.rows import draft_row, found, key, letter, proved_draft, stage, store
+from tests.web.test_mail import newsletter
+from tests.world import World
 
 sync_api = pytest.importorskip("playwright.sync_api")
 

@@ -1,11 +1,11 @@
 import pytest
 from django.test import Client
-from tests.company import PASSWORD
-from tests.web.rows import failed_draft, proved_draft
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.linking.models import LinkDraft
+from tests.company import PASSWORD
+from tests.web.rows import failed_draft, proved_draft
+from tests.world import World
 
 LINK = "/settings/mailboxes/link/"
 MANUAL = f"{LINK}manual/"

@@ -1,13 +1,13 @@
 import re
 
 from django.test import Client
-from tests.company import PASSWORD
-from tests.web.rows import draft_row, failed_draft, proved_draft, stage
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.linking import seal_secret
 from fumibako.linking.models import LinkDraft
+from tests.company import PASSWORD
+from tests.web.rows import draft_row, failed_draft, proved_draft, stage
+from tests.world import World
 
 LINK = "/settings/mailboxes/link/"
 

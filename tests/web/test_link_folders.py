@@ -1,11 +1,11 @@
 import re
 
 from django.test import Client
-from tests.web.rows import failed_draft, found, key, proved_draft
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.linking.models import Folder, LinkDraft, Mailbox
+from tests.web.rows import failed_draft, found, key, proved_draft
+from tests.world import World
 
 INBOX = found("INBOX", "inbox", (100, 400, 8412))
 SENT = found("送信済みアイテム", "sent", (30, 90, 3190))

@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.rows import letter, store
-from tests.world import World
 
 from fumibako.accounts.models import Person
+from tests.web.rows import letter, store
+from tests.world import World
 
 MAIL = "/mail/"
 TOKYO = ZoneInfo("Asia/Tokyo")

@@ -2,12 +2,12 @@ import re
 
 from django.test import Client
 from django.utils import timezone
-from tests.company import PASSWORD
-from tests.web.rows import letter, store
-from tests.world import World
 
 from fumibako.linking import open_secret
 from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxSecret
+from tests.company import PASSWORD
+from tests.web.rows import letter, store
+from tests.world import World
 
 SMTP = {"smtp_host": "smtp.example.jp", "smtp_port": 465, "smtp_security": "tls", "smtp_username": "taro@example.jp"}
 

@@ -4,11 +4,11 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.web.rows import draft_row, failed_draft, letter, store
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.linking.models import LinkDraft, Mailbox, Pulse
+from tests.web.rows import draft_row, failed_draft, letter, store
+from tests.world import World
 
 LIST = "/settings/mailboxes/"
 SMTP = {"smtp_host": "smtp.example.jp", "smtp_port": 465, "smtp_security": "tls", "smtp_username": "taro@example.jp"}

@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
-from tests.web.rows import draft_row, failed_draft, found, letter, proved_draft, store
-from tests.world import World
 
 from fumibako.accounts.models import Person
 from fumibako.linking.models import Mailbox
+from tests.web.rows import draft_row, failed_draft, found, letter, proved_draft, store
+from tests.world import World
 
 PUBLIC = {"login", "login_help", "language", "one_time_link", "healthz", "home", "logout", "letter_picture"}
 """Addresses that need no login (a picture has its token)."""
