@@ -13,22 +13,22 @@ from fumibako.mail.discovery import normalize_address
 
 def set_sent_copy(person: Person, mailbox: str, choice: str) -> None:
     """Choose whether mail sent from here is copied to the server: auto, on or off. Raises NotFound, BadInput."""
+    box = own_mailbox(person, mailbox)
     if choice not in Mailbox.SentCopy.values:
         raise BadInput("sent_copy", "unknown")
-    box = own_mailbox(person, mailbox)
     Mailbox.objects.filter(pk=box.pk).update(sent_copy=choice)
 
 
 def add_alias(person: Person, mailbox: str, address: str) -> None:
     """Name another address that this mailbox receives for. Raises NotFound, BadInput."""
-    if not address.strip():
-        raise BadInput("alias", "empty")
-    try:
-        address = normalize_address(address)
-    except Failure as failure:
-        raise BadInput("alias", failure.cause, failure.sentence) from None
     with transaction.atomic():
         box = _locked(person, mailbox)
+        if not address.strip():
+            raise BadInput("alias", "empty")
+        try:
+            address = normalize_address(address)
+        except Failure as failure:
+            raise BadInput("alias", failure.cause, failure.sentence) from None
         if address.casefold() in {box.address_key, *(alias.casefold() for alias in box.aliases)}:
             raise BadInput("alias", "same_address")
         Mailbox.objects.filter(pk=box.pk).update(aliases=[*box.aliases, address])
