@@ -23,6 +23,9 @@ GROUPS = (
 )
 """Stages as the page groups them. What can only happen while sending is told once sending exists."""
 
+LATER = frozenset({"recommended_settings_missing", "oauth_token_expired", "oauth_revoked", "oauth_scope_missing"})
+"""Causes that cannot arise before their pages exist."""
+
 FREQUENT = ("wrong_credentials", "wrong_username_shape", "imap_disabled")
 
 
@@ -35,12 +38,16 @@ class Group:
     causes: tuple[CauseText, ...]
 
 
+def codes_of(stages: tuple[str, ...]) -> list[str]:
+    """The causes that can arise at these stages, in the order of the book."""
+    return [code for code, cause in CAUSES.items() if cause.stage in stages and code not in LATER]
+
+
 @page
 def causes(request: PersonRequest) -> HttpResponse:
     """The page."""
     groups = [
-        Group(name, str(word), tuple(cause_text(code) for code, cause in CAUSES.items() if cause.stage in stages))
-        for name, word, stages in GROUPS
+        Group(name, str(word), tuple(cause_text(code) for code in codes_of(stages))) for name, word, stages in GROUPS
     ]
     frequent = [cause_text(code) for code in FREQUENT]
     return render(request, "web/causes.html", {"here": "settings", "groups": groups, "frequent": frequent})
