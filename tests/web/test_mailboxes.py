@@ -93,6 +93,13 @@ def test_a_waiting_mailbox_says_when_it_tries_next_and_offers_the_password_where
     assert f"/settings/mailboxes/{box.public_id}/password/" in page
 
 
+def test_what_was_mended_on_the_server_is_tried_again_by_a_press(desk: Client, world: World) -> None:
+    box = world.add_mailbox(state="needs_attention", cause="imap_disabled")
+    page = text(desk.get(LIST))
+    assert f'id="{box.public_id}-mend">もう一度試す</button>' in page
+    assert "接続中</span>" in text(desk.post(f"{LIST}{box.public_id}/try/", follow=True))
+
+
 def test_progress_is_told_in_mails_and_asked_for_again(desk: Client, world: World) -> None:
     box = world.add_mailbox(state="importing")
     folder = world.add_folder(box, uidvalidity=1, to_import=12526)

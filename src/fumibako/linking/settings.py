@@ -6,7 +6,7 @@ from fumibako.accounts.models import Person
 from fumibako.linking.errors import BadInput
 from fumibako.linking.models import Mailbox
 from fumibako.linking.overview import own_mailbox
-from fumibako.linking.states import State
+from fumibako.linking.states import MOVE, State, move
 from fumibako.mail.diagnosis import Failure
 from fumibako.mail.discovery import normalize_address
 
@@ -43,11 +43,14 @@ def remove_alias(person: Person, mailbox: str, address: str) -> None:
 
 
 def try_now(person: Person, mailbox: str) -> None:
-    """Let a mailbox that waits for its next try be tried at once. Raises NotFound."""
-    box = own_mailbox(person, mailbox)
-    if box.state == State.RETRYING:
-        with connection.cursor() as cursor:
+    """Let a mailbox that waits for its next try, or for a person, be tried at once. Raises NotFound."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        box = _locked(person, mailbox)
+        if box.state == State.RETRYING:
             cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"try:{box.pk}"])
+        elif box.state == State.NEEDS_ATTENTION:
+            cursor.execute(MOVE, move(box.pk, State.LINKING))
+            cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"mb:{box.pk}"])
 
 
 def _locked(person: Person, mailbox: str) -> Mailbox:
