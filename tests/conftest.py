@@ -1,5 +1,6 @@
 """What all tests share: an embedded PostgreSQL, started once a run and only when a test needs a database."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from django.test import Client
 
 from fumibako.site import postgres
 
+ROOM = 4 << 30  # bytes that the databases of a run may take
 DATABASE_FIXTURES = {"cluster", "db", "transactional_db", "database_url", "live_server", "django_db_setup"}
 
 
@@ -26,8 +28,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
-    """A folder for the whole run whose name is short enough for Unix sockets, open to the system user below it."""
-    folder = Path(tempfile.mkdtemp(prefix="fb-"))
+    """A folder for the whole run, in memory where there is room: databases wait for slow disks at every COMMIT.
+
+    Its name is short enough for Unix sockets.
+    """
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    folder = Path(tempfile.mkdtemp(prefix="fb-", dir=memory if roomy else None))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

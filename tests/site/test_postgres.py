@@ -107,6 +107,14 @@ def test_a_server_that_was_left_running_is_stopped_first(data):
     left.wait()
 
 
+def test_the_socket_of_a_killed_server_does_not_keep_it_from_starting(data, another_process):
+    sockets = postgres.prepare(data).sockets
+    lock = f"{another_process.pid}\n{data}\n1700000000\n5432\n{sockets}\n"
+    (sockets / f"{postgres.SOCKET_NAME}.lock").write_text(lock)
+    with postgres.started(data) as cluster:
+        assert row_of(cluster) == 1
+
+
 def test_after_a_kill_of_its_first_process_alone_it_starts_again(data):
     cluster = postgres.prepare(data)
     with subprocess.Popen(

@@ -111,6 +111,11 @@ class Cluster:
         lines = _lines(self.data / "postmaster.pid")
         return len(lines) > 7 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
+    def tidy(self) -> None:
+        """Remove the socket's folder after the server has ended."""
+        with contextlib.suppress(OSError):
+            self.sockets.rmdir()
+
     def conninfo(self, name: str = "postgres") -> str:
         """How libpq reaches a database of the running server."""
         return f"host='{self.sockets}' user=postgres dbname={name}"
@@ -129,7 +134,10 @@ def prepare(data: Path) -> Cluster:
     check_room(data, ROOM_TO_START)
     _write_access(data, account)
     clear_stale_pid(data)
-    return Cluster(data, _sockets(data, account), binaries, account)
+    sockets = _sockets(data, account)
+    for left in sockets.iterdir():  # by a server that was killed; none runs now, and the folder is ours alone
+        left.unlink()
+    return Cluster(data, sockets, binaries, account)
 
 
 def check_room(folder: Path, needed: int) -> None:
@@ -169,14 +177,17 @@ def started(data: Path, settings: Mapping[str, str] | None = None) -> Iterator[C
             yield cluster
         finally:
             process.send_signal(signal.SIGINT)
+            process.wait()
+            cluster.tidy()
 
 
 def clear_stale_pid(data: Path) -> None:
     """Make a pid file that a killed server left harmless.
 
-    A server of this folder that still runs (it is shutting down: its parent died) is waited for, then told to stop. The
-    file is not deleted: its line about shared memory keeps two servers from using one folder. Only a pid that is now a
-    zombie's or another program's is replaced, since PostgreSQL would take it for a living server for ever.
+    A server of this folder that still runs (its parent died) is told to stop and waited for, as are the processes of
+    one whose first process was killed: they hold its shared memory. The file is not deleted: its line about shared
+    memory keeps two servers from using one folder. Only a pid that is now a zombie's or another program's is replaced,
+    since PostgreSQL would take it for a living server for ever.
     """
     file = data / "postmaster.pid"
     lines = _lines(file)
@@ -186,15 +197,12 @@ def clear_stale_pid(data: Path) -> None:
     if serves(pid, data):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
-        wait_until(
-            lambda: not serves(pid, data),
-            STOP_TIMEOUT,
-            NotStarted(
-                gettext("Another database server (process %(pid)d) uses %(data)s and does not stop.")
-                % {"pid": pid, "data": data}
-            ),
-        )
-    elif _exists(pid):
+    busy = NotStarted(
+        gettext("Another database server (process %(pid)d) uses %(data)s and does not stop.")
+        % {"pid": pid, "data": data}
+    )
+    wait_until(lambda: not _is_served(data), STOP_TIMEOUT, busy)
+    if file.exists() and _exists(pid):
         _replace_first_line(file, str(NO_PROCESS))
 
 
@@ -214,6 +222,10 @@ def wait_until(condition: Callable[[], bool], timeout: float, otherwise: Excepti
         if time.monotonic() > end:
             raise otherwise
         time.sleep(0.005)
+
+
+def _is_served(data: Path) -> bool:
+    return any(serves(int(process.name), data) for process in Path("/proc").glob("[0-9]*"))
 
 
 def _lines(file: Path) -> list[str]:

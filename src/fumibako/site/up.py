@@ -39,7 +39,8 @@ FIRST_PAUSE = 0.1  # seconds before a child that died is started again; doubled 
 LONGEST_PAUSE = 10.0  # seconds
 STEADY = 10.0  # seconds that a child must have lived for the pause to begin anew
 GRACE = 0.7  # seconds between SIGTERM and SIGKILL: what is killed commits nothing by halves
-POSTGRES_GRACE = 60.0  # seconds for the last checkpoint
+POSTGRES_GRACE = 0.8  # seconds for the last checkpoint; a slow disk gets it by recovery at the next start
+LAST_GRACE = 5.0  # seconds between the second signal and SIGKILL
 LOOK = 0.01  # seconds between two looks whether PostgreSQL is ready
 DISK_LOOK = 2.0  # seconds between two looks whether a full disk has room again
 SAMPLE_TIMEOUT = 30.0  # seconds for the sample to fill its mailbox at the first start
@@ -133,20 +134,21 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
         return code
 
-    async def stop(self, number: signal.Signals, grace: float) -> None:
-        """Ask it to end, and make it end when it has not after `grace` seconds."""
+    async def stop(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Ask it to end by one signal after the other, with the seconds that each is given; the last is SIGKILL."""
         if self.process is None or self.process.returncode is not None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-        try:
-            async with asyncio.timeout(grace):
-                await self.ended()
-        except TimeoutError:
-            logger.warning("%s did not stop in time and is killed", self.name)
+        for number, grace in steps:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.ended()
+                self.process.send_signal(number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.ended()
+                    return
+            logger.warning("%s did not stop in %.1f s after %s", self.name, grace, number.name)
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.ended()
 
 
 @dataclass
@@ -158,6 +160,7 @@ class Installation:
     listening: socket.socket
     children: list[Child] = field(default_factory=list)
     database: Child | None = None
+    cluster: postgres.Cluster | None = None
 
     async def run(self) -> None:
         """Start everything in its order, say where it is, and keep it running."""
@@ -176,7 +179,7 @@ class Installation:
                 await _answers(self.listening)
                 renew_first_login(self.folder, running)
                 print(welcome(self.folder, running), flush=True)  # noqa: T201
-        except* (Refusal, postgres.PostgresError, OSError) as group:
+        except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             await self._stop()
@@ -235,7 +238,7 @@ class Installation:
 
     async def _start_database(self, tasks: asyncio.TaskGroup) -> str:
         """The folder of the running server's socket. Raises PostgresError."""
-        cluster = await asyncio.to_thread(postgres.prepare, self.folder.postgres)
+        self.cluster = cluster = await asyncio.to_thread(postgres.prepare, self.folder.postgres)
         self.database = Child("postgres", cluster.command(), {**cluster.options(), "stderr": asyncio.subprocess.PIPE})
         words: deque[str] = deque(maxlen=20)
         reading = await self._database_ready(cluster, words)
@@ -285,9 +288,10 @@ class Installation:
     # --- The end ------------------------------------------------------------------------------------------------------
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(child.stop(signal.SIGTERM, GRACE) for child in self.children))
-        if self.database is not None:
-            await self.database.stop(signal.SIGINT, POSTGRES_GRACE)
+        await asyncio.gather(*(child.stop((signal.SIGTERM, GRACE)) for child in self.children))
+        if self.database is not None and self.cluster is not None:
+            await self.database.stop((signal.SIGINT, POSTGRES_GRACE), (signal.SIGQUIT, LAST_GRACE))
+            self.cluster.tidy()
         self.folder.clear_running()
 
     def _url(self) -> str:
