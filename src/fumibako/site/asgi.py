@@ -7,8 +7,7 @@ from typing import Any
 
 from django.core.handlers.asgi import ASGIHandler
 
-from fumibako.events.database import connect_directly
-from fumibako.events.feed import Feed
+from fumibako.events import Feed, connect_directly
 from fumibako.site.doors import permitted
 from fumibako.web.live import Live, answer
 

@@ -8,11 +8,11 @@ import signal
 from psycopg import AsyncConnection, OperationalError
 
 from fumibako.archive import ParserPool
-from fumibako.events import Numberer
+from fumibako.events import Numberer, connect_directly
 from fumibako.linking import ACTIVE, State, expire_drafts, in_thread, prove_draft, take_drafts
 from fumibako.mail.connect import Network
 from fumibako.syncing.actor import Actor
-from fumibako.syncing.database import connect_directly, make_pool
+from fumibako.syncing.database import make_pool
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.pulse import Pulse
 from fumibako.syncing.shards import ShardLost, give_back, take_presence, take_shards

@@ -20,7 +20,7 @@ from django.contrib.auth import aget_user
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 
-from fumibako.events.feed import Feed, Stream, topic_of
+from fumibako.events import Feed, Stream, topic_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
