@@ -103,3 +103,12 @@ def test_changed_settings_that_work_are_told_on_the_list(desk: Client, member: P
     draft = draft_row(member, state="done", purpose="password", mailbox=world.add_mailbox())
     page = text(desk.get(f"{LINK}{draft.public_id}/", follow=True))
     assert "taro@example.jp の新しい設定を確認し、保存しました。" in page
+
+
+def test_a_new_password_that_fails_leaves_everything_and_says_so(desk: Client, member: Person, world: World) -> None:
+    box = world.add_mailbox(secret="old")
+    draft = failed_draft(member, "wrong_credentials", purpose="password", mailbox=box)
+    page = text(desk.get(f"{LINK}{draft.public_id}/"))
+    assert "何も変更していません。" in page and f"/settings/mailboxes/{box.public_id}/connection/" in page
+    assert f"{LINK}{draft.public_id}/unlink/" not in page
+    assert "続きあり" not in text(desk.get("/settings/mailboxes/"))
