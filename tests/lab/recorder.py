@@ -23,10 +23,12 @@ class Recorder:
     got: bytearray = field(default_factory=bytearray)
     connections: int = 0
     logins: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one client, line by line: commands of IMAP with a tag, else those of SMTP."""
         self.connections += 1
+        self.writers.append(writer)
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             writer.write(self.greeting)
             while line := await reader.readline():
@@ -34,7 +36,7 @@ class Recorder:
                 if answer := self._answer(line.strip()):
                     writer.write(answer + b"\r\n")
                     await writer.drain()
-        writer.close()
+        writer.transport.abort()
 
     def _answer(self, line: bytes) -> bytes:
         if self.greeting.startswith(b"220"):
@@ -44,6 +46,8 @@ class Recorder:
         if verb in (b"AUTHENTICATE", b"LOGIN"):
             self.logins += 1
             return tag + b" " + self.login
+        if verb == b"STARTTLS":
+            return tag + b" BAD no"
         if verb == b"CAPABILITY":
             return b"* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\n" + tag + b" OK done"
         return tag + b" OK done"
@@ -74,3 +78,5 @@ async def recorder(
         yield made
     finally:
         server.close()
+        for writer in made.writers:
+            writer.transport.abort()
