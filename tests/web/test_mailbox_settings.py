@@ -111,6 +111,12 @@ def test_unlinking_says_what_stays_and_how_much_it_is(desk: Client, world: World
     assert text(desk.get("/mail/")).count('class="subj"') == 1
 
 
+def test_one_mailbox_after_another_is_unlinked(desk: Client, world: World) -> None:
+    for address in ("a@example.jp", "b@example.jp"):
+        desk.post(path(world.add_mailbox(address), "unlink"))
+    assert set(Mailbox.objects.values_list("state", flat=True)) == {"unlinked"}
+
+
 def test_linking_again_asks_the_password_and_takes_up_the_known_servers(desk: Client, world: World) -> None:
     box = world.add_mailbox(state="unlinked", unlinked_at=timezone.now(), host="imap.example.jp", **SMTP)
     page = text(desk.get(path(box, "again")))

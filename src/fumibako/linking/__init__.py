@@ -77,4 +77,7 @@ __all__ = sorted(_ROOM)
 def __getattr__(name: str) -> Any:
     if name not in _ROOM:
         raise AttributeError(name)
-    return getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
+    module = import_module(f"{__name__}.{_ROOM[name]}")
+    # Importing has named the file in this package: a verb that is called like its file (unlink) must stand above it.
+    globals().update({verb: getattr(module, verb) for verb in _FROM[_ROOM[name]]})
+    return globals()[name]
