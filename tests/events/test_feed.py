@@ -12,7 +12,7 @@ from fumibako.events import feed as feeds
 from fumibako.events.feed import CHANNEL, Feed, topic_of
 from fumibako.site import postgres
 
-TARO, HANAKO = topic_of("pe_taro"), topic_of("pe_hanako")
+TARO, HANAKO = topic_of(1), topic_of(2)
 
 
 @pytest.fixture

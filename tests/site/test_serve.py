@@ -67,7 +67,7 @@ def test_a_page_hears_that_something_of_its_person_changed_and_ends_with_the_ser
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()
         assert next(lines).startswith("retry:")
-        notify(database_url, topic_of(person.public_id))
+        notify(database_url, topic_of(person.pk))
         assert next(line for line in lines if line == "event: changed")
         process.send_signal(signal.SIGTERM)
         assert process.wait(3) == -signal.SIGTERM

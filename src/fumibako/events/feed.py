@@ -1,7 +1,7 @@
 """The feed of live pages: "something of yours changed, ask again".
 
 One connection a web process LISTENs on the channel `fumibako_live`; a payload names whose pages are meant (`pe:` and a
-person's public id). `Feed.run` hands each to the open `Stream`s of that person, which pages hold by server-sent events.
+person's key). `Feed.run` hands each to the open `Stream`s of that person, which pages hold by server-sent events.
 A stream keeps no events, only whether something changed since it was last asked: a burst becomes one.
 
 What a NOTIFY during a lost connection said is gone, so every stream hears "changed" when the connection is back. Behind
@@ -31,9 +31,9 @@ RETRY = 1.0  # seconds before a lost connection is made anew
 Connect = Callable[[], Awaitable[AsyncConnection]]
 
 
-def topic_of(person_id: str) -> str:
-    """The payload that means the pages of a person (public id)."""
-    return f"pe:{person_id}"
+def topic_of(person: int) -> str:
+    """The payload that means the pages of the person with this key, as the senders' SQL writes it."""
+    return f"pe:{person}"
 
 
 class Stream:

@@ -68,8 +68,8 @@ async def answer(send: Send, status: int) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _person_of(scope: Scope) -> str | None:
-    """The public id of the person whose login the request's cookie is."""
+async def _person_of(scope: Scope) -> int | None:
+    """The key of the person whose login the request's cookie is."""
     async with ThreadSensitiveContext():
         request: Any = ASGIRequest(scope, BytesIO())
         key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
@@ -78,7 +78,7 @@ async def _person_of(scope: Scope) -> str | None:
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
         try:
             person = await aget_user(request)
-            return person.public_id if person.is_authenticated else None
+            return person.pk if person.is_authenticated else None
         finally:
             await sync_to_async(close_old_connections)()  # as Django does at a request's end
 
