@@ -349,7 +349,8 @@ async def test_an_unknown_domain_is_told_as_such(lab: Lab) -> None:
 
 async def test_a_wrong_address_and_an_empty_password_are_told_before_anything_is_asked(lab: Lab) -> None:
     assert (await lab.fails("taro")).cause == "wrong_address"
-    assert (await lab.fails("taro@kaisha.jp", "")).cause == "wrong_password"
+    for password in ("", "with\0nul", "half a pair \ud83d"):
+        assert (await lab.fails("taro@kaisha.jp", password)).cause == "wrong_password"
     assert lab.dns.questions == []
 
 

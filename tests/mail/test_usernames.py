@@ -67,7 +67,7 @@ async def attempts(*answers: Exception | str) -> tuple[list[str], tuple[str, str
 
     try:
         ended: tuple[str, str, int] | Failure = await first_that_works(
-            (ADDRESS, "taro"), log_in, stage="login", host_id=None, secret="x"
+            (ADDRESS, "taro"), log_in, stage="login", host_id=None
         )
     except Failure as failure:
         ended = failure

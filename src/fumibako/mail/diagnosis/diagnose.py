@@ -29,23 +29,21 @@ def diagnose(
     stage: str,
     host_id: str | None = None,
     mechanism: str = PASSWORD,
-    secrets: tuple[str, ...] = (),
 ) -> Failure:
     """What went wrong, as a Failure to be raised or kept.
 
     `stage` is what was being done, in the words of the causes (connect, login, select, smtp-auth …); where the error
     itself knows better, its own stage wins. `host_id` is the host's id in the host book, None when not known.
-    `mechanism` is "password", "xoauth2" or "oauth-refresh". `secrets` are struck out of the server's words, should a
-    server repeat them.
+    `mechanism` is "password", "xoauth2" or "oauth-refresh".
     """
     if isinstance(error, Failure):
         return error
     if isinstance(error, Reply):
-        return _of_reply(error.text, stage, host_id, mechanism, secrets)
+        return _of_reply(error.text, stage, host_id, mechanism)
     for link in _chain(error):
         for kind, answer in _OWN:
             if isinstance(link, kind):
-                return answer(link, stage, host_id, mechanism, secrets)
+                return answer(link, stage, host_id, mechanism)
         for row in raised_by_libraries(host_id):
             if _is_raised(row, link):
                 return _by_row(row, row.stage)
@@ -55,25 +53,21 @@ def diagnose(
     return Failure(UNCLEAR, stage=stage, detail=type(error).__name__)
 
 
-def _of_reply(
-    text: str, stage: str, host_id: str | None, mechanism: str, secrets: tuple[str, ...], else_cause: str = UNCLEAR
-) -> Failure:
-    found = _match(text, stage, host_id, mechanism, secrets)
-    return found or Failure(else_cause, stage=stage, server_words=presentable(text, secrets))
+def _of_reply(text: str, stage: str, host_id: str | None, mechanism: str, else_cause: str = UNCLEAR) -> Failure:
+    found = _match(text, stage, host_id, mechanism)
+    return found or Failure(else_cause, stage=stage, server_words=presentable(text))
 
 
-def _match(text: str, stage: str, host_id: str | None, mechanism: str, secrets: tuple[str, ...]) -> Failure | None:
+def _match(text: str, stage: str, host_id: str | None, mechanism: str) -> Failure | None:
     """The first row that fits decides; None when nobody knows these words."""
     for row in replies_of(host_id):
         if row.fits(text, stage=stage, mechanism=mechanism):
-            return _by_row(row, stage, presentable(text, secrets))
+            return _by_row(row, stage, presentable(text))
     return None
 
 
-def presentable(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A server's words on one line, without control characters, of bounded length, with secrets struck out."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, "…")
+def presentable(text: str) -> str:
+    """A server's words on one line, without control characters, of bounded length."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= WORDS_LIMIT else line[: WORDS_LIMIT - 1] + "…"
 
@@ -109,7 +103,7 @@ def _full_name(kind: type) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
-Answer = Callable[[Any, str, str | None, str, tuple[str, ...]], Failure]
+Answer = Callable[[Any, str, str | None, str], Failure]
 
 
 def _always(cause: str, where: str | None = None) -> Answer:
@@ -117,26 +111,22 @@ def _always(cause: str, where: str | None = None) -> Answer:
     return lambda error, stage, *_: Failure(cause, stage=where or stage, detail=str(error))
 
 
-def _refused_with_notices(
-    error: imap.CommandRefused, stage: str, host: str | None, mechanism: str, secrets: tuple[str, ...]
-) -> Failure:
+def _refused_with_notices(error: imap.CommandRefused, stage: str, host: str | None, mechanism: str) -> Failure:
     """An answer may be explained only by what the server said beside it (an ALERT, an untagged NO)."""
     for text in (error.reply, *error.notices):
-        if found := _match(text, stage, host, mechanism, secrets):
+        if found := _match(text, stage, host, mechanism):
             return found
-    return _of_reply(error.reply, stage, host, mechanism, secrets)
+    return _of_reply(error.reply, stage, host, mechanism)
 
 
-def _bye(error: imap.Bye, stage: str, host: str | None, mechanism: str, secrets: tuple[str, ...]) -> Failure:
+def _bye(error: imap.Bye, stage: str, host: str | None, mechanism: str) -> Failure:
     last_resort = "server_down" if stage in ("connect", "greeting") else "connection_dropped"
     where = "greeting" if stage == "connect" else stage
-    return _of_reply(error.reply, where, host, mechanism, secrets, last_resort)
+    return _of_reply(error.reply, where, host, mechanism, last_resort)
 
 
-def _smtp_refused(
-    error: submission.Refused, stage: str, host: str | None, mechanism: str, secrets: tuple[str, ...]
-) -> Failure:
-    return _of_reply(error.reply, error.step, host, mechanism, secrets)
+def _smtp_refused(error: submission.Refused, stage: str, host: str | None, mechanism: str) -> Failure:
+    return _of_reply(error.reply, error.step, host, mechanism)
 
 
 _OWN: tuple[tuple[type[BaseException], Answer], ...] = (

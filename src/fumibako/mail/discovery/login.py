@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable, Sequence
 
 from fumibako.mail.diagnosis import Failure, diagnose
@@ -15,7 +14,7 @@ Login = Callable[[str], Awaitable[str]]
 
 
 async def first_that_works(
-    names: Sequence[str], log_in: Login, *, stage: str, host_id: str | None, secret: str
+    names: Sequence[str], log_in: Login, *, stage: str, host_id: str | None
 ) -> tuple[str, str, int]:
     """Try the names in order; returns (name, mechanism, refusals before it).
 
@@ -27,7 +26,7 @@ async def first_that_works(
         try:
             return name, await log_in(name), refusals
         except Exception as error:
-            failure = diagnose(error, stage=stage, host_id=host_id, secrets=secret_forms(name, secret))
+            failure = diagnose(error, stage=stage, host_id=host_id)
         told = first if first and failure.cause in _TELLS_LESS else failure
         if failure.cause not in _ANOTHER_NAME_MAY_HELP:
             raise told from None
@@ -35,9 +34,3 @@ async def first_that_works(
     assert first is not None
     first.detail = first.detail or "tried as " + ", ".join(names)
     raise first from None
-
-
-def secret_forms(username: str, secret: str) -> tuple[str, ...]:
-    """The forms in which a server might repeat a secret: as it is, and as AUTH PLAIN and LOGIN carry it."""
-    plain = base64.b64encode(f"\0{username}\0{secret}".encode()).decode()
-    return secret, plain, base64.b64encode(secret.encode()).decode()

@@ -59,9 +59,16 @@ async def make_plan(request: ProbeRequest, network: Network) -> Plan:
 
 
 def _checked(wish: Wish) -> Wish:
-    if not wish.secret or "\0" in wish.secret:
+    if not wish.secret or not _can_be_sent(wish.secret):
         raise Failure("wrong_password", stage="login", detail="no password was given")
+    if not _can_be_sent(wish.username or ""):
+        raise Failure("wrong_username_shape", detail="a character that cannot be sent")
     return replace(wish, host=normalize_server_name(wish.host)) if wish.host else wish
+
+
+def _can_be_sent(text: str) -> bool:
+    """Whether SASL can carry it: UTF-8 without NUL (RFC 4616 section 2)."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 async def _records(

@@ -168,7 +168,7 @@ class _Proof:
 
         names = usernames("imap", plan.address, plan.imap_wish, host=candidate.host, settings=plan.settings)
         host_id = _id(candidate.host or plan.host)
-        name, mechanism, refusals = await first_that_works(names, log_in, stage="login", host_id=host_id, secret=secret)
+        name, mechanism, refusals = await first_that_works(names, log_in, stage="login", host_id=host_id)
         await clients[-1].identify()
         return ProvenLogin(candidate.server, name, mechanism), clients[-1], refusals
 
@@ -182,7 +182,7 @@ class _Proof:
         except TimeoutError:
             return Failure("server_unreachable", stage="smtp-connect", detail="not done in time")
         except (ConnectError, SubmissionError, OSError) as error:
-            return diagnose(error, stage="smtp-mail", host_id=_id(plan.host), secrets=(plan.smtp_wish.secret,))
+            return diagnose(error, stage="smtp-mail", host_id=_id(plan.host))
 
     async def _log_in_for_sending(self, plan: Plan, imap: ProvenLogin, refusals: int) -> ProvenLogin:
         assert self._sending is not None
@@ -214,7 +214,7 @@ class _Proof:
             return await clients[-1].login(name, secret)
 
         name, mechanism, _ = await first_that_works(
-            names, log_in, stage="smtp-auth", host_id=_id(candidate.host or plan.host), secret=secret
+            names, log_in, stage="smtp-auth", host_id=_id(candidate.host or plan.host)
         )
         await clients[-1].try_sender(plan.address)
         await clients[-1].quit()

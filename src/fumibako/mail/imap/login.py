@@ -4,9 +4,6 @@ A server's words may repeat what it was sent ("unknown command: LOGIN taro …")
 went over the wire is taken out of them.
 """
 
-import base64
-import re
-
 from .. import sasl
 from . import commands
 from .commands import Command
@@ -15,7 +12,6 @@ from .errors import Bye, CommandRefused, LoginRefused, LoginUnavailable
 from .responses import Condition
 
 LOGIN_TIMEOUT = 60.0  # seconds; servers delay the answer after wrong passwords, Dovecot by up to 15
-HIDDEN = "•••"
 
 
 async def log_in(connection: Connection, username: str, secret: str, mechanism: str | None) -> str:
@@ -29,7 +25,7 @@ async def log_in(connection: Connection, username: str, secret: str, mechanism: 
             if number == len(choices) or not _was_not_understood(refused):
                 raise _refusal(refused, name, username, secret) from None
         except Bye as bye:
-            raise Bye(_hidden(bye.words, username, secret), bye.code) from None
+            raise Bye(sasl.hidden(bye.words, username, secret), bye.code) from None
         else:
             if connection.capabilities is before:
                 connection.capabilities = None  # those of a session that is logged in are others (RFC 9051 §6.1.1)
@@ -70,15 +66,8 @@ def _refusal(refused: CommandRefused, mechanism: str, username: str, secret: str
     return LoginRefused(
         refused.kind,
         refused.code,
-        _hidden(refused.words, username, secret),
+        sasl.hidden(refused.words, username, secret),
         refused.command,
-        tuple(_hidden(notice, username, secret) for notice in refused.notices),
+        tuple(sasl.hidden(notice, username, secret) for notice in refused.notices),
         mechanism,
     )
-
-
-def _hidden(words: str, username: str, secret: str) -> str:
-    quoted = secret.replace("\\", "\\\\").replace('"', '\\"')
-    encoded = [base64.b64encode(message).decode() for message in (sasl.plain(username, secret), secret.encode())]
-    forms = sorted({form for form in (*encoded, quoted, secret) if form}, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, forms)), HIDDEN, words, flags=re.IGNORECASE) if forms else words

@@ -15,7 +15,7 @@ from typing import Self
 
 import aiosmtplib
 
-from fumibako.mail import connect
+from fumibako.mail import connect, sasl
 from fumibako.mail.connect import Dialed, Network, Security, Server
 from fumibako.mail.submission.errors import (
     ConnectionLost,
@@ -151,7 +151,10 @@ class SubmissionClient:
 
     async def _authenticate(self, mechanism: str, username: str, secret: str) -> str:
         say = self._smtp.auth_plain if mechanism == PLAIN else self._smtp.auth_login
-        await self._command("smtp-auth", say(username, secret))
+        try:
+            await self._command("smtp-auth", say(username, secret))
+        except Refused as refusal:
+            raise Refused(refusal.code, sasl.hidden(refusal.words, username, secret), refusal.step) from None
         return mechanism
 
     async def try_sender(self, address: str) -> None:
