@@ -45,7 +45,7 @@ class Recorder:
         verb = rest.split(b" ")[0].upper()
         if verb in (b"AUTHENTICATE", b"LOGIN"):
             self.logins += 1
-            return tag + b" " + self.login
+            return self.login if self.login.startswith(b"*") else tag + b" " + self.login
         if verb == b"STARTTLS":
             return tag + b" BAD no"
         if verb == b"CAPABILITY":

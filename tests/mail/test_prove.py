@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
 
 import pytest
@@ -443,6 +444,22 @@ async def test_no_server_at_all_leads_to_the_form_for_entering_them(lab: Lab) ->
 async def test_a_host_that_takes_no_passwords_gets_none(lab: Lab) -> None:
     lab.dns.zones["kyaku.jp"] = {"MX": ["0 kyaku-jp.mail.protection.outlook.com."]}
     assert (await lab.fails("hanako@kyaku.jp")).cause == "oauth_only"
+
+
+async def test_a_server_that_never_greets_has_a_deadline(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("fumibako.mail.discovery.prove"), "DISCOVERY_SECONDS", 0.5)
+    async with asyncio.timeout(5), own_imap(lab, greeting=b""):
+        failure = await lab.fails("hanako@kyaku.jp")
+        assert failure.cause == "server_unreachable"
+        assert "mail.kyaku.jp:993" in failure.detail
+
+
+async def test_a_login_that_is_never_answered_has_a_deadline(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("fumibako.mail.discovery.prove"), "WHOLE_SECONDS", 4.0)
+    async with asyncio.timeout(8), own_imap(lab, login=b"* still thinking"):
+        failure = await lab.fails("hanako@kyaku.jp", smtp=typed("mail.kaisha.jp"))
+        assert (failure.cause, failure.stage) == ("server_unreachable", "login")
+        assert failure.stages[-1].detail == "server_unreachable"
 
 
 async def test_a_sending_server_that_never_greets_does_not_keep_the_login_waiting(lab: Lab) -> None:
