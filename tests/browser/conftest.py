@@ -5,6 +5,7 @@ other host than the installation's fails the test at its end.
 """
 
 from collections.abc import Callable, Iterator
+from email.message import EmailMessage
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from tests.browser import letters
 from tests.browser.installation import Installation, running_installation
 from tests.browser.people import PASSWORD, Newcomer, set_password
 from tests.browser.watch import Complaints
@@ -96,3 +98,34 @@ def newcomer(
         return Newcomer(login, PASSWORD, state)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def reader_letters(installation: Installation) -> dict[str, EmailMessage]:
+    """Mails that are in the sample mailbox beside its own."""
+    sent = {
+        "file": letters.letter_with_file(),
+        "html": letters.letter_of_html(),
+        "forged": letters.forged_letter(),
+    }
+    for message in sent.values():
+        installation.sample.send(message)
+    return sent
+
+
+@pytest.fixture(scope="session")
+def reader(
+    installation: Installation, newcomer: Callable[..., Newcomer], reader_letters: dict[str, EmailMessage]
+) -> Newcomer:
+    """An admin who has linked the sample mailbox, all of it; tests leave it as it is."""
+    person = newcomer()
+    installation.link_sample(person.login, "--range", "all")
+    return person
+
+
+@pytest.fixture(scope="session")
+def changer(installation: Installation, newcomer: Callable[..., Newcomer]) -> Newcomer:
+    """An admin who has linked the sample mailbox, all of it; tests change its settings, and leave it linked."""
+    person = newcomer()
+    installation.link_sample(person.login, "--range", "all")
+    return person
