@@ -106,12 +106,7 @@ def start_link(
     if mine := linked.filter(mailboxperson__person=person, mailboxperson__until__isnull=True).first():
         raise AlreadyLinked(mine.public_id)
     with transaction.atomic():
-        row, _ = LinkDraft.objects.exclude(state=LinkDraft.State.DONE).get_or_create(
-            organization=person.organization,
-            person=person,
-            address_key=key,
-            defaults={"address": address, "expires_at": Now() + DRAFT_LIFE},
-        )
+        row = _unfinished(person, address)
         row.address, row.manual, row.wishes, row.trusted = address, bool(imap or smtp), wishes, list(trusted)
         row.purpose, row.mailbox = LinkDraft.Purpose.LINK, None
         _begin(row, secrets)
@@ -119,8 +114,13 @@ def start_link(
 
 
 def start_password(person: Person, mailbox: str, secrets: SecretsTyped) -> Draft:
-    """Prove a new password of a linked mailbox; folder choice and what is known stay. Raises NotFound, BadInput."""
-    box = own_mailbox(person, mailbox)
+    """Prove a new password of a linked mailbox; folder choice and what is known stay.
+
+    Where sending has a password of its own, the one that was not typed stays as it is. Raises NotFound, BadInput,
+    OwnPassword.
+    """
+    box = _linked(person, mailbox)
+    secrets = _with_stored(box, secrets)
     _check_secret(person, secrets)
     return _start_for(person, box, LinkDraft.Purpose.PASSWORD, secrets, _wishes_of(box))
 
@@ -128,9 +128,9 @@ def start_password(person: Person, mailbox: str, secrets: SecretsTyped) -> Draft
 def start_settings(person: Person, mailbox: str, secrets: SecretsTyped, *, imap: ServerWish, smtp: ServerWish) -> Draft:
     """Prove other servers or user names of a linked mailbox; an empty password means the stored one.
 
-    Raises NotFound, BadInput (an empty password where none is stored, a bad server name or port).
+    Raises NotFound, BadInput (an empty password where none is stored, a bad server name or port), OwnPassword.
     """
-    box = own_mailbox(person, mailbox)
+    box = _linked(person, mailbox)
     stored = _stored_secrets(box)
     typed = SecretsTyped(secrets.imap or stored.get("imap", ""), secrets.smtp or stored.get("smtp"))
     _check_secret(person, typed)
@@ -141,17 +141,21 @@ def start_settings(person: Person, mailbox: str, secrets: SecretsTyped, *, imap:
 def retry_link(person: Person, draft: str, *, secrets: SecretsTyped | None = None, trust: Iterable[str] = ()) -> Draft:
     """Prove a draft again, with a password typed anew or the one that the draft still holds.
 
-    ``trust`` names servers that the person has agreed to. Raises NotFound, BadInput (the password is needed again).
+    ``trust`` names servers that the person has agreed to. Raises NotFound (also when the draft has done its work),
+    BadInput (the password is needed again), OwnPassword.
     """
-    row = _own(person, draft)
-    if secrets is None:
-        if row.imap_sealed is None:
-            raise BadInput("password", "empty")
-        secrets = _draft_secrets(row)
-    else:
-        _check_secret(person, secrets)
     with transaction.atomic():
-        row = LinkDraft.objects.select_for_update().get(pk=row.pk)
+        row = _own(person, draft, lock=True)
+        if row.state == LinkDraft.State.DONE:
+            raise NotFound(draft)
+        if secrets is not None:
+            if row.mailbox is not None and row.purpose != LinkDraft.Purpose.LINK:
+                secrets = _with_stored(row.mailbox, secrets)
+            _check_secret(person, secrets)
+        elif row.imap_sealed is None:
+            raise BadInput("password", "empty")
+        else:
+            secrets = _draft_secrets(row)
         row.trusted = sorted({*row.trusted, *trust})
         _begin(row, secrets)
     return get_draft(person, draft)
@@ -174,13 +178,34 @@ def cancel_draft(person: Person, draft: str) -> None:
     _own(person, draft).delete()
 
 
-def _own(person: Person, draft: str) -> LinkDraft:
-    row = (
-        LinkDraft.objects.filter(person=person, public_id=draft, expires_at__gt=Now()).select_related("mailbox").first()
-    )
+def _own(person: Person, draft: str, *, lock: bool = False) -> LinkDraft:
+    rows = LinkDraft.objects.select_for_update(of=("self",)) if lock else LinkDraft.objects
+    row = rows.filter(person=person, public_id=draft, expires_at__gt=Now()).select_related("mailbox").first()
     if row is None:
         raise NotFound(draft)
     return row
+
+
+def _unfinished(person: Person, address: str) -> LinkDraft:
+    """The person's one draft of this address that is not done, made if need be, locked."""
+    row, _ = (
+        LinkDraft.objects.select_for_update()
+        .exclude(state=LinkDraft.State.DONE)
+        .get_or_create(
+            organization=person.organization,
+            person=person,
+            address_key=address.casefold(),
+            defaults={"address": address, "expires_at": Now() + DRAFT_LIFE},
+        )
+    )
+    return row
+
+
+def _linked(person: Person, mailbox: str) -> Mailbox:
+    box = own_mailbox(person, mailbox)
+    if box.state == State.UNLINKED:
+        raise NotFound(mailbox)
+    return box
 
 
 def _address(text: str) -> str:
@@ -240,12 +265,7 @@ def _start_for(
     person: Person, box: Mailbox, purpose: LinkDraft.Purpose, secrets: SecretsTyped, wishes: dict[str, Any]
 ) -> Draft:
     with transaction.atomic():
-        row, _ = LinkDraft.objects.exclude(state=LinkDraft.State.DONE).get_or_create(
-            organization=person.organization,
-            person=person,
-            address_key=box.address_key,
-            defaults={"address": box.address, "expires_at": Now() + DRAFT_LIFE},
-        )
+        row = _unfinished(person, box.address)
         row.purpose, row.mailbox, row.manual, row.wishes = purpose, box, True, wishes
         _begin(row, secrets)
     return get_draft(person, row.public_id)
@@ -275,6 +295,16 @@ def _stored_secrets(box: Mailbox) -> dict[str, str]:
         secret.service: open_secret(secret.sealed, owner=box.public_id, service=secret.service)
         for secret in MailboxSecret.objects.filter(mailbox=box)
     }
+
+
+def _with_stored(box: Mailbox, typed: SecretsTyped) -> SecretsTyped:
+    """What was typed; of two logins that are kept apart, the one left empty stays as it is stored."""
+    stored = _stored_secrets(box)
+    apart = stored.get("smtp") != stored.get("imap") and bool(box.smtp_username)
+    return SecretsTyped(
+        typed.imap or (stored.get("imap", "") if typed.smtp else ""),
+        typed.smtp or (stored.get("smtp") if apart else None),
+    )
 
 
 def failure_json(failure: Failure) -> dict[str, Any]:

@@ -19,10 +19,6 @@ from fumibako.linking.secrets import open_secret, seal_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
 
 SHARDS = 64
-RANGES: dict[str, timedelta | None] = {"3m": timedelta(days=92), "1y": timedelta(days=366), "all": None}
-"""How far back an import goes. The days are those that the folder page's counts are made with, rounded up."""
-
-
 @dataclass(frozen=True)
 class FolderRow:
     """A folder to choose from. ``key`` names it in forms; ``counts`` are mails by range key, None where not counted."""
@@ -101,7 +97,7 @@ def finish_link(person: Person, draft: str, choice: FolderChoice) -> str:
         folders = {found["key"]: found for found in proven["folders"]}
         _check(choice, {key for key, found in folders.items() if found["selectable"]})
         box = _take_up(person, row, proven)
-        box.range, box.history_since = choice.range, _since(choice.range)
+        _set_range(box, choice.range)
         box.save()
         _own(box, person)
         keep_secrets(box, row)
@@ -139,10 +135,7 @@ def change_folders(person: Person, mailbox: str, choice: FolderChoice) -> None:
         if box.state not in {*ACTIVE, State.NEEDS_ATTENTION}:
             raise NotFound(mailbox)
         _check(choice, {folder_key(f.name_raw) for f in Folder.objects.filter(mailbox=box, selectable=True)})
-        since = _since(choice.range)
-        if box.history_since and (since is None or since < box.history_since):
-            _widen(box)
-        box.range, box.history_since = choice.range, since
+        _set_range(box, choice.range)
         box.generation += 1
         box.save()
         _choose(box, choice)
@@ -194,9 +187,16 @@ def _check(choice: FolderChoice, selectable: set[str]) -> None:
         raise BadInput("folders", "unknown_folder")
 
 
-def _since(range: str) -> date | None:
-    span = RANGES[range]
-    return timezone.localdate() - span if span else None
+def leave_login(box: Mailbox) -> None:
+    """Take its login from an unlinked mailbox: another goes on with it, this one keeps its mail under none."""
+    Mailbox.objects.filter(pk=box.pk).update(imap_username=f"{box.imap_username}\n{box.public_id}")
+
+
+def _set_range(box: Mailbox, range: str) -> None:
+    since = _since(range)
+    if box.pk and box.history_since and (since is None or since < box.history_since):
+        _widen(box)
+    box.range, box.history_since = range, since
 
 
 def _take_up(person: Person, row: LinkDraft, proven: dict[str, Any]) -> Mailbox:
@@ -212,9 +212,8 @@ def _take_up(person: Person, row: LinkDraft, proven: dict[str, Any]) -> Mailbox:
     elif box.address_key != row.address_key and row.address not in box.aliases:
         box.aliases = [*box.aliases, row.address]
     for clash in known:
-        if clash.pk != box.pk:
-            # Two old mailboxes meet in one: the one of the address goes on, the other keeps its mail under no login.
-            Mailbox.objects.filter(pk=clash.pk).update(imap_username=f"{clash.imap_username}\n{clash.public_id}")
+        if clash.pk != box.pk:  # two old mailboxes meet in one: that of the address goes on
+            leave_login(clash)
     box.provider = proven["provider"] or ""
     box.imap_host, box.imap_port, box.imap_security = imap["host"], imap["port"], imap["security"]
     box.imap_username, box.imap_mechanism = imap["username"], imap["mechanism"]

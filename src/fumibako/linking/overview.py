@@ -130,7 +130,9 @@ def _card(box: Mailbox) -> MailboxCard:
         cause_stage=box.cause_stage,
         server_words=box.server_words,
         next_try_at=box.next_try_at,
-        imap=LoginSettings(box.imap_host, box.imap_port, box.imap_security, box.imap_username),
+        imap=LoginSettings(
+            box.imap_host, box.imap_port, box.imap_security, box.imap_username.partition("\n")[0]
+        ),  # what follows marks a login that another mailbox has taken over
         smtp=smtp,
         smtp_cause=box.smtp_cause,
         smtp_words=box.smtp_words,

@@ -7,17 +7,18 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from fumibako.accounts.models import Person
 from fumibako.linking.drafts import FAILED_LIFE, failure_json
-from fumibako.linking.link import folder_key, keep_secrets, shard_of
+from fumibako.linking.link import folder_key, keep_secrets, leave_login, shard_of
 from fumibako.linking.models import LinkDraft, Mailbox, MailboxPerson, MailDomain
-from fumibako.linking.secrets import open_secret
+from fumibako.linking.secrets import SecretLost, open_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
 from fumibako.mail.connect import Network, Security, Server
-from fumibako.mail.diagnosis import Failure, Stage
+from fumibako.mail.diagnosis import Failure, Stage, Words
 from fumibako.mail.discovery import (
     DomainSettings,
     FolderFound,
@@ -73,13 +74,31 @@ def expire_drafts() -> int:
 async def prove_draft(draft: int, network: Network) -> None:
     """Try both logins of a claimed draft and write the outcome into it; the person's pages are told at each stage.
 
-    What a newer attempt or the person's leaving has overtaken is written nowhere. Raises nothing for a failed proof.
+    What a newer attempt or the person's leaving has overtaken is written nowhere. Raises nothing for a failed proof;
+    a fault of ours is raised, and ends the attempt, so that no worker repeats its logins.
     """
     begun = await in_thread(_request, draft)
     if begun is None:
         return
     request, attempt = begun
     seen: list[Stage] = []
+    try:
+        outcome = await _prove(request, network, seen, partial(_write_stages, draft, attempt, seen))
+        if isinstance(outcome, Failure):
+            await in_thread(_fail, draft, attempt, outcome, seen)
+        else:
+            await in_thread(_succeed, draft, attempt, outcome, seen)
+    except OperationalError:  # the database is away; the draft is claimed anew when it is back
+        raise
+    except Exception:
+        await in_thread(_fail, draft, attempt, our_fault(), seen)
+        raise
+
+
+async def _prove(
+    request: ProbeRequest, network: Network, seen: list[Stage], write: Callable[[], object]
+) -> Proven | Failure:
+    """Prove, and have each change of the stages written while it goes on."""
     changed = asyncio.Event()
 
     def on_stage(stage: Stage) -> None:
@@ -92,19 +111,24 @@ async def prove_draft(draft: int, network: Network) -> None:
         while True:
             await changed.wait()
             changed.clear()
-            await in_thread(_write, draft, attempt, {"stages": [asdict(stage) for stage in seen]})
+            await in_thread(write)
 
     writer = asyncio.create_task(write_stages())
     try:
-        proven = await prove(request, network, on_stage)
+        return await prove(request, network, on_stage)
     except Failure as failure:
-        outcome: Callable[[], None] = partial(_fail, draft, attempt, failure, list(seen))
-    else:
-        outcome = partial(_succeed, draft, attempt, proven, list(seen))
+        return failure
     finally:
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
-    await in_thread(outcome)
+
+
+def our_fault() -> Failure:
+    """What a person is told when not a mail server but Fumibako itself has failed."""
+    sentence = Words(
+        "文箱の内部でエラーが起き、確認を最後まで行えませんでした。", "Fumibako had an internal error while checking."
+    )
+    return Failure("server_refused_unclear", sentence=sentence)
 
 
 def domain_settings(organization: int, address: str) -> DomainSettings | None:
@@ -128,8 +152,12 @@ def _request(draft: int) -> tuple[ProbeRequest, int] | None:
     row = LinkDraft.objects.filter(pk=draft, state=LinkDraft.State.PROVING).first()
     if row is None or row.imap_sealed is None:
         return None
-    imap = open_secret(row.imap_sealed, owner=row.public_id, service="imap")
-    smtp = open_secret(row.smtp_sealed, owner=row.public_id, service="smtp") if row.smtp_sealed else imap
+    try:
+        imap = open_secret(row.imap_sealed, owner=row.public_id, service="imap")
+        smtp = open_secret(row.smtp_sealed, owner=row.public_id, service="smtp") if row.smtp_sealed else imap
+    except SecretLost:
+        _fail(draft, row.attempt, our_fault(), [])
+        raise
     request = ProbeRequest(
         address=row.address,
         imap=_wish(row.wishes.get("imap", {}), imap),
@@ -161,6 +189,10 @@ def _write(draft: int, attempt: int, values: dict[str, Any]) -> bool:
     return True
 
 
+def _write_stages(draft: int, attempt: int, seen: list[Stage]) -> None:
+    _write(draft, attempt, {"stages": [asdict(stage) for stage in seen]})
+
+
 def _fail(draft: int, attempt: int, failure: Failure, seen: list[Stage]) -> None:
     consent = failure.cause == "server_needs_consent"
     values: dict[str, Any] = {
@@ -180,28 +212,37 @@ def _succeed(draft: int, attempt: int, proven: Proven, seen: list[Stage]) -> Non
         row = LinkDraft.objects.select_for_update().filter(pk=draft, attempt=attempt).first()
         if row is None or row.state != LinkDraft.State.PROVING:
             return
-        if row.purpose != LinkDraft.Purpose.LINK:
+        if clash := _linked_already(row, proven):
+            values |= {"state": LinkDraft.State.COLLEAGUE, "imap_sealed": None, "smtp_sealed": None, "proven": None}
+            values |= {"mailbox": clash if _is_of(clash, row.person) else None}
+        elif row.purpose != LinkDraft.Purpose.LINK:
             _switch(row, proven)
             values |= {"state": LinkDraft.State.DONE, "imap_sealed": None, "smtp_sealed": None}
-        elif _linked_already(row, proven):
-            values |= {"state": LinkDraft.State.COLLEAGUE, "imap_sealed": None, "smtp_sealed": None, "proven": None}
         _write(draft, attempt, values)
 
 
-def _linked_already(row: LinkDraft, proven: Proven) -> bool:
+def _linked_already(row: LinkDraft, proven: Proven) -> Mailbox | None:
+    """Another linked mailbox of the organization that has this address or this login."""
     same = Q(address_key=row.address_key) | Q(imap_host=proven.imap.server.host, imap_username=proven.imap.username)
-    return Mailbox.objects.filter(same, organization=row.organization).exclude(state=State.UNLINKED).exists()
+    linked = Mailbox.objects.filter(same, organization=row.organization).exclude(state=State.UNLINKED)
+    if row.purpose != LinkDraft.Purpose.LINK:
+        linked = linked.exclude(pk=cast(int, row.mailbox_id))
+    return linked.first()
+
+
+def _is_of(box: Mailbox, person: Person) -> bool:
+    return MailboxPerson.objects.filter(mailbox=box, person=person, until__isnull=True).exists()
 
 
 def _switch(row: LinkDraft, proven: Proven) -> None:
     """Give a linked mailbox the logins just proved: its folders and what is known of them stay as they are."""
     box = Mailbox.objects.select_for_update().get(pk=cast(int, row.mailbox_id))
-    if (
-        box.state == State.UNLINKED
-        or not MailboxPerson.objects.filter(mailbox=box, person=row.person, until__isnull=True).exists()
-    ):
+    if box.state == State.UNLINKED or not _is_of(box, row.person):
         return
     imap = proven.imap
+    same_login = Mailbox.objects.filter(imap_host=imap.server.host, imap_username=imap.username)
+    for other in same_login.filter(organization=box.organization).exclude(pk=box.pk):
+        leave_login(other)
     box.imap_host, box.imap_port = imap.server.host, imap.server.port
     box.imap_security, box.imap_username = imap.server.security, imap.username
     box.imap_mechanism, box.limit_key = imap.mechanism, imap.server.host

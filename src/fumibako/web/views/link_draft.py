@@ -49,6 +49,9 @@ def link_draft(request: PersonRequest, draft: str) -> HttpResponse:
         return finished(request, found)
     if found.state == "failed":
         return failed(request, found)
+    if found.state == "colleague" and found.mailbox:
+        card = linking.get_mailbox(request.user, found.mailbox)
+        return render(request, "web/link.html", {"here": "settings", "own": card})
     template = {"consent": "web/link_consent.html", "colleague": "web/link_colleague.html"}
     return show(request, template.get(found.state, "web/link_stages.html"), found)
 
@@ -94,6 +97,8 @@ def link_stop(request: PersonRequest, draft: str) -> HttpResponse:
 def link_discard(request: PersonRequest, draft: str) -> HttpResponse:
     """Unlinks a link that failed: asks, then drops what was typed."""
     found = linking.get_draft(request.user, draft)
+    if found.state == "done":
+        return redirect("link_draft", draft)
     if request.method == "POST":
         linking.cancel_draft(request.user, draft)
         messages.success(request, gettext("%(address)s was unlinked.") % {"address": found.address})
