@@ -3,13 +3,11 @@
 import base64
 import zlib
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from fumibako.accounts.models import Person
 from fumibako.linking.errors import BadInput, LinkedByColleague, NotFound
@@ -17,8 +15,11 @@ from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxPerson, M
 from fumibako.linking.overview import own_mailbox
 from fumibako.linking.secrets import open_secret, seal_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
+from fumibako.mail.discovery import RANGES, range_start
 
 SHARDS = 64
+
+
 @dataclass(frozen=True)
 class FolderRow:
     """A folder to choose from. ``key`` names it in forms; ``counts`` are mails by range key, None where not counted."""
@@ -193,7 +194,7 @@ def leave_login(box: Mailbox) -> None:
 
 
 def _set_range(box: Mailbox, range: str) -> None:
-    since = _since(range)
+    since = range_start(range)
     if box.pk and box.history_since and (since is None or since < box.history_since):
         _widen(box)
     box.range, box.history_since = range, since

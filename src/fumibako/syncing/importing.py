@@ -10,10 +10,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, analyze_young, commit_batch, take_ids
-from fumibako.mail.imap import Fetched, ImapClient, UidSet
+from fumibako.mail.imap import Fetched, ImapClient, UidSet, since
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.mailbox import Folder, Mailbox, begin_folder, note_look
 
@@ -47,12 +47,12 @@ async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -
     uidnext = opened.uidnext or (everything.ranges[-1][1] + 1 if everything.ranges else 1)
     folder = await begin_folder(hands.pool, box, folder, opened.uidvalidity, uidnext)
     linked = folder.linked_uidnext or uidnext
-    unknown = difference(everything, folder.known_uids)
+    unknown = everything.minus(folder.known_uids)
     before = UidSet()
     if box.history_since and any(low < linked for low, _ in unknown.ranges):
-        recent = await client.uid_search(b"SINCE " + imap_date(box.history_since))
-        before = below(difference(unknown, recent), linked)
-    wanted = difference(unknown, before)
+        recent = await client.uid_search(since(box.history_since))
+        before = unknown.minus(recent).below(linked)
+    wanted = unknown.minus(before)
     await note_look(
         hands.pool,
         box,
@@ -77,7 +77,7 @@ async def fetch_mail(
     mailbox, the folder or the shard has changed, and what the client raises.
     """
     wanted = looked.wanted
-    order = newest_first(wanted)
+    order = wanted.newest_first()
     before = dict(zip(order, [*order[1:], 0], strict=True)) if order else {}
     if only_first:
         wanted = UidSet.of(order[:FIRST])
@@ -88,11 +88,11 @@ async def fetch_mail(
         pipeline = _Pipeline(hands, client, box, looked.folder, before)
         await pipeline.run(wanted)
         stored += len(pipeline.given)
-        missing = difference(wanted, UidSet.of(pipeline.given))
+        missing = wanted.minus(UidSet.of(pipeline.given))
         if not len(missing):
             return stored
         wanted = await client.uid_search(f"UID {missing}".encode())
-        await _note(hands, box, looked, known=difference(missing, wanted), skipped=UidSet())
+        await _note(hands, box, looked, known=missing.minus(wanted), skipped=UidSet())
     if len(wanted):
         logger.warning("mails listed and not given", extra={"folder": looked.folder.id, "count": len(wanted)})
         await _note(hands, box, looked, known=UidSet(), skipped=wanted)
@@ -148,7 +148,7 @@ class _Pipeline:
 
     async def run(self, wanted: UidSet) -> None:
         """Fetch all of ``wanted``; returns when the last batch is stored."""
-        order = newest_first(wanted)
+        order = wanted.newest_first()
         self._wanted = set(order)
         await self._take_slot()
         self._client.allocate = self._allocate
@@ -303,11 +303,6 @@ class _Pipeline:
             logger.warning("mails stored unread", extra={"folder": self._folder.id, "count": done.unreadable})
 
 
-def newest_first(uids: UidSet) -> list[int]:
-    """The UIDs from the highest down."""
-    return sorted(uids, reverse=True)
-
-
 def pieces(order: list[int], size: int) -> list[list[int]]:
     """``order`` in pieces of at most ``size``."""
     return [order[at : at + size] for at in range(0, len(order), size)]
@@ -326,39 +321,6 @@ def windows(order: list[int], sizes: dict[int, int]) -> Iterable[list[int]]:
         total += size
     if window:
         yield window
-
-
-def difference(some: UidSet, others: UidSet) -> UidSet:
-    """The UIDs of ``some`` that are not in ``others``."""
-    left: list[tuple[int, int]] = []
-    cuts = iter(others.ranges)
-    cut = next(cuts, None)
-    for low, high in some.ranges:
-        while cut is not None and cut[1] < low:
-            cut = next(cuts, None)
-        while cut is not None and cut[0] <= high:
-            if low < cut[0]:
-                left.append((low, cut[0] - 1))
-            low = cut[1] + 1
-            if low > high:
-                break
-            cut = next(cuts, None)
-        if low <= high:
-            left.append((low, high))
-    return UidSet(tuple(left))
-
-
-def below(uids: UidSet, limit: int) -> UidSet:
-    """The UIDs that are less than ``limit``."""
-    return UidSet(tuple((low, min(high, limit - 1)) for low, high in uids.ranges if low < limit))
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def imap_date(day: date) -> bytes:
-    """A day as SEARCH takes it (RFC 9051 §9, date-text), whatever the locale."""
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}".encode()
 
 
 async def _skipped(hands: Hands, folder: Folder, newly: int) -> int:

@@ -30,6 +30,7 @@ from fumibako.mail.discovery.values import (
     ProvenLogin,
     Role,
     Wish,
+    range_start,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "normalize_server_name",
     "prove",
     "provider_name",
+    "range_start",
     "role_of",
     "survey",
 ]

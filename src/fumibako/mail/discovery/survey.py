@@ -6,20 +6,19 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 from fumibako.mail.discovery.folders import has_sent_flag, may_be_sent, role_of
-from fumibako.mail.discovery.values import FolderFound, Role
-from fumibako.mail.imap import CommandRefused, Fetched, ImapClient, Listed, Status
+from fumibako.mail.discovery.values import FolderFound, Role, range_start
+from fumibako.mail.imap import CommandRefused, Fetched, ImapClient, Listed, Status, since
 
 COUNTED_FOLDERS = 60  # that are opened to count their ranges; the rest show their whole number only
 STATUS_AT_ONCE = 16  # commands under way at once
-RANGE_DAYS = {"1y": 365, "3m": 92}  # days back, the longer first: none within a year means none within three months
+COUNTED_RANGES = ("1y", "3m")  # the longer first: none within a year means none within three months
 SURVEY_SECONDS = 15.0  # after which the folders not yet opened stay without numbers of their ranges
 
 _ORDER: tuple[Role, ...] = ("inbox", "sent", "other", "archive", "drafts", "junk", "trash", "all")
 _NOT_COUNTED: tuple[Role, ...] = ("junk", "trash", "all")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 async def survey(client: ImapClient, *, seconds: float = SURVEY_SECONDS) -> tuple[FolderFound, ...]:
@@ -83,7 +82,7 @@ def _counts(messages: int | None) -> dict[str, int]:
     """What the whole number tells of the ranges: everything when there is nothing."""
     if messages is None:
         return {}
-    return {"all": messages} if messages else {"all": 0, **dict.fromkeys(RANGE_DAYS, 0)}
+    return {"all": messages} if messages else {"all": 0, **dict.fromkeys(COUNTED_RANGES, 0)}
 
 
 def _with_sent(listed: Iterable[Listed], found: list[FolderFound]) -> list[FolderFound]:
@@ -100,9 +99,9 @@ async def _counted(client: ImapClient, folder: FolderFound) -> FolderFound:
     try:
         await client.examine(folder.name_raw)
         counts = dict(folder.counts)
-        for key, days in RANGE_DAYS.items():
+        for key in COUNTED_RANGES:
             longer = next(reversed(counts.values()))
-            counts[key] = len(await client.uid_search(f"SINCE {_imap_date(days)}".encode())) if longer else 0
+            counts[key] = len(await client.uid_search(since(range_start(key) or date.min))) if longer else 0
         newest = await _newest(client) if folder.role == "sent" else None
     except CommandRefused:
         return folder
@@ -126,9 +125,3 @@ def _ordered(found: list[FolderFound], flagged: set[bytes]) -> list[FolderFound]
         return (0 if folder.role == "inbox" else 2), False, 0
 
     return sorted(found, key=key)
-
-
-def _imap_date(days: int) -> str:
-    """That many days ago as SEARCH wants it (RFC 9051 section 9, date): English months whatever the locale."""
-    day = datetime.now(UTC).date() - timedelta(days=days)
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from fumibako.mail.connect import Security, Server
@@ -13,8 +13,16 @@ Role = Literal["inbox", "sent", "drafts", "junk", "trash", "archive", "all", "ot
 LoginShape = Literal["address", "local", "percent", "ask"]
 """How a host wants the user name: whole address; part before the @; address with % for @; nobody can tell."""
 
-RANGES: tuple[str, ...] = ("3m", "1y", "all")
-"""The ranges whose mails are counted for each folder: three months, a year, everything."""
+RANGE_DAYS: dict[str, int | None] = {"3m": 92, "1y": 365, "all": None}
+"""The ranges of mail that can be wanted, in days back by INTERNALDATE; None for everything."""
+
+RANGES: tuple[str, ...] = tuple(RANGE_DAYS)
+
+
+def range_start(key: str) -> date | None:
+    """The first day of a range that ends today (UTC), None for everything: counts and imports use the same."""
+    days = RANGE_DAYS[key]
+    return None if days is None else datetime.now(UTC).date() - timedelta(days=days)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ what can be done, `responses` for what comes back, `errors` for what can go wron
 """
 
 from .client import ImapClient
+from .commands import since
 from .errors import (
     Bye,
     CommandRefused,
@@ -26,9 +27,9 @@ from .responses import (
     Listed,
     Memory,
     Status,
-    UidSet,
     Vanished,
 )
+from .uids import UidSet
 
 __all__ = [
     "Bye",
@@ -52,4 +53,5 @@ __all__ = [
     "TimedOut",
     "UidSet",
     "Vanished",
+    "since",
 ]

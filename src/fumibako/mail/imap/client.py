@@ -17,7 +17,8 @@ from . import commands, folders, idling, login, messages, opening
 from .commands import Command, Verb
 from .connection import Connection
 from .errors import CommandRefused, ImapError
-from .responses import Change, Condition, Examined, Fetched, Listed, Memory, Named, Status, UidSet
+from .responses import Change, Condition, Examined, Fetched, Listed, Memory, Named, Status
+from .uids import UidSet
 
 CONNECT_TIMEOUT = 30.0  # seconds from look-up to a greeting over proven TLS
 COMMAND_TIMEOUT = 30.0  # seconds for the answer to a command; for FETCH, without any progress

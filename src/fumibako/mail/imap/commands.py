@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from .. import sasl
@@ -56,6 +57,9 @@ class Command:
 
     def __repr__(self) -> str:
         return f"<{self.verb} …>" if self.arguments or self.answers else f"<{self.verb}>"
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def encode(tag: str, command: Command, capabilities: frozenset[str]) -> list[bytes]:
@@ -136,6 +140,11 @@ def uid_search(criteria: bytes, *, extended: bool) -> Command:
 
 _SEQUENCE = re.compile(r"(?:\d+|\*)(?::(?:\d+|\*))?(?:,(?:\d+|\*)(?::(?:\d+|\*))?)*")
 _SETS_SEEN = re.compile(r"(?<![\w.-])(?:BODY\[|BINARY\[|RFC822(?!\.SIZE|\.HEADER))", re.IGNORECASE)  # RFC 9051 §6.4.5
+
+
+def since(day: date) -> bytes:
+    """Search criteria: what arrived on ``day`` or later (RFC 9051 §6.4.4); English months whatever the locale."""
+    return f"SINCE {day.day}-{_MONTHS[day.month - 1]}-{day.year}".encode()
 
 
 def fetch(sequence: str, items: str, *, uid: bool) -> Command:

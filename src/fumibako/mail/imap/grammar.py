@@ -26,9 +26,9 @@ from .responses import (
     Other,
     Response,
     Status,
-    UidSet,
     Vanished,
 )
+from .uids import UidSet
 from .values import Body, GrammarError, Literal, Reader, Value
 
 LONGEST_WORDS = 1000  # characters of a server's text that are kept

@@ -7,7 +7,8 @@ from . import commands
 from .connection import Connection
 from .errors import ProtocolError
 from .pending import Wanted
-from .responses import Fetched, Found, UidSet
+from .responses import Fetched, Found
+from .uids import UidSet
 
 
 async def uid_search(connection: Connection, criteria: bytes, timeout: float) -> UidSet:

@@ -1,9 +1,10 @@
 """What a server says, as values. Text is decoded as UTF-8 with replacement; folder names stay bytes as well."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from .uids import UidSet
 
 
 class Memory(Protocol):
@@ -11,43 +12,6 @@ class Memory(Protocol):
 
     @property
     def view(self) -> memoryview: ...
-
-
-@dataclass(frozen=True)
-class UidSet:
-    """UIDs as sorted, disjoint, non-adjacent inclusive ranges."""
-
-    ranges: tuple[tuple[int, int], ...] = ()
-
-    @classmethod
-    def of(cls, numbers: Iterable[int]) -> "UidSet":
-        """The set of these numbers, in whatever order they come."""
-        return cls.of_ranges((number, number) for number in numbers)
-
-    @classmethod
-    def of_ranges(cls, ranges: Iterable[tuple[int, int]]) -> "UidSet":
-        """The union of inclusive ranges; each may be given either way round (RFC 9051 §9, seq-range)."""
-        merged: list[tuple[int, int]] = []
-        for low, high in sorted((min(pair), max(pair)) for pair in ranges):
-            if merged and low <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-            else:
-                merged.append((low, high))
-        return cls(tuple(merged))
-
-    def __len__(self) -> int:
-        return sum(high - low + 1 for low, high in self.ranges)
-
-    def __iter__(self) -> Iterator[int]:
-        for low, high in self.ranges:
-            yield from range(low, high + 1)
-
-    def __contains__(self, number: object) -> bool:
-        return isinstance(number, int) and any(low <= number <= high for low, high in self.ranges)
-
-    def __str__(self) -> str:
-        """As a sequence set for a command, such as "1:5,7"."""
-        return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in self.ranges)
 
 
 @dataclass(frozen=True)

@@ -40,4 +40,6 @@ def command(words: tuple[str, ...], login: str, limit: int, as_json: bool) -> No
         ]
         click.echo(json.dumps(hits, ensure_ascii=False))
     else:
-        click.echo("\n".join(f"{localtime(row.at):%Y-%m-%d %H:%M}  {row.sender.address}  {row.subject}" for row in found))
+        click.echo(
+            "\n".join(f"{localtime(row.at):%Y-%m-%d %H:%M}  {row.sender.address}  {row.subject}" for row in found)
+        )
