@@ -1,6 +1,6 @@
 """From a proved draft to a linked mailbox; and an unlinked one taken up again."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -138,12 +138,12 @@ def test_the_usual_choice_is_what_receives_and_what_holds_sent_mail(person: Pers
     ]
 
 
-@pytest.mark.parametrize(("range", "days"), [("3m", 92), ("1y", 366), ("all", None)])
+@pytest.mark.parametrize(("range", "days"), [("3m", 92), ("1y", 365), ("all", None)])
 def test_the_range_says_from_which_day_on_mail_is_imported(
     person: Person, server: MailServer, range: str, days: int | None
 ) -> None:
     link(person, FolderChoice(sent=None, inbox=key(INBOX), range=range))
-    since = timezone.localdate() - timedelta(days=days) if days else None
+    since = datetime.now(UTC).date() - timedelta(days=days) if days else None
     box = Mailbox.objects.get()
     assert (box.range, box.history_since) == (range, since)
 
@@ -208,6 +208,21 @@ def test_linking_again_takes_up_the_same_mailbox_and_what_it_knows(person: Perso
     assert MailboxSecret.objects.count() == 2
     told = Event.objects.filter(kind="mailbox.state").order_by("id").values_list("detail__state", flat=True)
     assert list(told) == ["unlinked", "linking"]
+
+
+def test_linking_again_proposes_what_was_chosen_before(person: Person, server: MailServer) -> None:
+    choice = FolderChoice(sent=key(PROJECT), inbox=key(INBOX), range="3m")
+    linking.unlink(person, link(person, choice))
+    again = prove(person, begin(person)).public_id
+    assert linking.earlier_range(person, again) == "3m"
+    assert linking.suggest(linking.folders_to_choose(person, again), "3m") == choice
+
+
+def test_what_another_person_had_chosen_is_not_proposed(person: Person, colleague: Person, server: MailServer) -> None:
+    linking.unlink(person, link(person, FolderChoice(sent=None, inbox=key(INBOX), range="3m")))
+    draft = prove(colleague, begin(colleague)).public_id
+    assert linking.earlier_range(colleague, draft) is None
+    assert linking.suggest(linking.folders_to_choose(colleague, draft), "all") == USUAL
 
 
 def test_linking_again_with_a_wider_range_brings_what_the_narrower_had_left_out(

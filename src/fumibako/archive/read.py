@@ -87,12 +87,14 @@ class FolderEntry:
     """A line of the list at the left: all that receives, all that was sent, or one other folder.
 
     ``key`` is what ``list_messages`` takes: ``inbox``, ``sent``, ``unreadable`` or a folder's public id.
+    ``mailbox_address`` says whose folder it is, where it is one mailbox's.
     """
 
     key: str
     name: str
     role: str
     unread: int
+    mailbox_address: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ def folders_of(person: Person, mailbox: str | None = None) -> tuple[FolderEntry,
     for folder in folders:
         key = folder.role if folder.role in {"inbox", "sent"} else folder.public_id
         count = unread.get(folder.id, 0) + (entries[key].unread if key in entries else 0)
-        entries[key] = FolderEntry(key, folder.name, folder.role, count)
+        address = boxes[folder.mailbox_id].address if key == folder.public_id else ""
+        entries[key] = FolderEntry(key, folder.name, folder.role, count, address)
     odd = Message.objects.filter(mailbox__in=list(boxes), deleted_at__isnull=True)
     count = odd.exclude(unreadable__isnull=True, skipped__isnull=True).count()
     if count:

@@ -41,6 +41,7 @@ _FROM = {
         "FolderChoice",
         "FolderRow",
         "change_folders",
+        "earlier_range",
         "finish_link",
         "folder_key",
         "folders_to_choose",

@@ -57,30 +57,48 @@ def folder_key(name_raw: bytes | memoryview) -> str:
 
 
 def suggest(folders: tuple[FolderRow, ...], range: str) -> FolderChoice:
-    """The usual choice: what receives, what holds sent mail (all folders of that role, the first as the main one)."""
-    inbox = next((row.key for row in folders if row.role == "inbox" and row.selectable), None)
-    sent = [row.key for row in folders if row.role == "sent" and row.selectable]
-    also = frozenset(row.key for row in folders if row.key in sent[1:] and row.messages)
-    return FolderChoice(sent=sent[0] if sent else None, inbox=inbox, also_sent=also, range=range)
+    """The usual choice: what receives, what holds sent mail (all folders of that role, the first as the main one).
+
+    Folders that were chosen before stand in its place.
+    """
+    before = tuple(row for row in folders if row.chosen and row.selectable)
+    offered = before or tuple(row for row in folders if row.selectable)
+    inbox = next((row.key for row in offered if row.role == "inbox"), None)
+    sent = [row.key for row in offered if row.role == "sent"]
+    also = frozenset(row.key for row in offered if row.key in sent[1:] and (row.messages or row.chosen))
+    others = frozenset(row.key for row in before) - {inbox, *sent}
+    return FolderChoice(sent=sent[0] if sent else None, inbox=inbox, also_sent=also, others=others, range=range)
+
+
+def earlier_range(person: Person, draft: str) -> str | None:
+    """The range that the draft's mailbox had when it was linked before; None for a new one. Raises NotFound."""
+    box = _linked_before(_proved(person, draft))
+    return box.range if box else None
 
 
 def folders_to_choose(person: Person, draft: str | None = None, mailbox: str | None = None) -> tuple[FolderRow, ...]:
-    """The folders of a proved draft, or of a linked mailbox as they were last seen. Raises NotFound."""
+    """The folders of a proved draft, or of a linked mailbox as they were last seen. Raises NotFound.
+
+    ``chosen`` are those that the mailbox imports, or did when the same person had it linked before.
+    """
     if mailbox is not None:
         box = own_mailbox(person, mailbox)
         rows = Folder.objects.filter(mailbox=box, missing_since__isnull=True)
         return tuple(_row_of(folder) for folder in sorted(rows, key=_order))
     proved = _proved(person, draft or "")
+    before = Folder.objects.filter(mailbox=_linked_before(proved), chosen=True)
+    chosen = {folder_key(folder.name_raw): folder.role for folder in before}
     return tuple(
         FolderRow(
             key=found["key"],
             name=found["name"],
-            role=found["role"],
+            role=chosen.get(found["key"], found["role"]),
             selectable=found["selectable"],
             messages=found["messages"],
             size=found["size"],
             newest=found["newest"],
             counts=found["counts"],
+            chosen=found["key"] in chosen,
         )
         for found in (proved.proven or {})["folders"]
     )
@@ -177,6 +195,12 @@ def _proved(person: Person, draft: str, *, lock: bool = False) -> LinkDraft:
     if row is None:
         raise NotFound(draft)
     return row
+
+
+def _linked_before(row: LinkDraft) -> Mailbox | None:
+    """The mailbox that the draft's person had linked under this address and has unlinked."""
+    mine = Mailbox.objects.filter(organization=row.organization, address_key=row.address_key, state=State.UNLINKED)
+    return mine.filter(mailboxperson__person=row.person, mailboxperson__until__isnull=True).first()
 
 
 def _check(choice: FolderChoice, selectable: set[str]) -> None:

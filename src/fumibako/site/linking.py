@@ -116,7 +116,8 @@ def _wait_for_import(person: Person, mailbox: str) -> None:
 
 def _choice(person: Person, draft: Any, wanted: Wanted) -> Any:
     rows = linking.folders_to_choose(person, draft.public_id)
-    span = wanted.range or person.organization.default_range
+    earlier = linking.earlier_range(person, draft.public_id)
+    span = wanted.range or earlier or person.organization.default_range
     if not wanted.folders:
         return linking.suggest(rows, span)
     named = {row.name: row for row in rows}

@@ -25,7 +25,8 @@ def link_folders(request: PersonRequest, draft: str) -> HttpResponse:
     folders = linking.folders_to_choose(request.user, draft=draft)
     usual = request.user.organization.default_range
     if request.method == "GET":
-        form = FolderForm(folders, linking.suggest(folders, usual), usual)
+        span = linking.earlier_range(request.user, draft) or usual
+        form = FolderForm(folders, linking.suggest(folders, span), usual)
         return show(request, draft, form, found.proven)
     form = FolderForm.from_post(folders, request.POST, usual)
     if "show" in request.POST:

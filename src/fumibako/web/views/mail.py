@@ -1,5 +1,6 @@
 """メール: the mails of one's mailboxes, by folder or by words, and the one that is opened beside them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +67,7 @@ def mail_context(request: PersonRequest) -> dict[str, object]:
         request.user, mailbox=box, folder=folder, words=words, after=asked.get("after"), limit=PAGE
     )
     query = urlencode(asked)
+    names = Counter(entry.name for entry in entries)
     return {
         "here": "mail",
         "cards": cards,
@@ -73,8 +75,8 @@ def mail_context(request: PersonRequest) -> dict[str, object]:
         "words": words,
         "searching": searching,
         "folder": folder,
-        "folders": [folder_link(entry, asked, folder) for entry in entries if entry.key != "unreadable"],
-        "odd": [folder_link(entry, asked, folder) for entry in entries if entry.key == "unreadable"],
+        "folders": [folder_link(entry, asked, folder, names) for entry in entries if entry.key != "unreadable"],
+        "odd": [folder_link(entry, asked, folder, names) for entry in entries if entry.key == "unreadable"],
         "heading": heading(entries, folder, words),
         "rows": [list_row(row, query, named=len(cards) > 1 and box is None) for row in listing.rows],
         "next": with_query({**asked, "after": listing.next}) if listing.next else None,
@@ -102,12 +104,13 @@ def folder_word(key: str, name: str) -> str:
     return words.get(key, name)
 
 
-def folder_link(entry: FolderEntry, asked: dict[str, str], folder: str | None) -> FolderLink:
-    """A folder with its unread count, within the chosen mailbox."""
+def folder_link(entry: FolderEntry, asked: dict[str, str], folder: str | None, names: Counter[str]) -> FolderLink:
+    """A folder with its unread count, within the chosen mailbox; of two with one name each says whose it is."""
+    whose = f" ({entry.mailbox_address})" if entry.mailbox_address and names[entry.name] > 1 else ""
     query = {"box": asked["box"]} if "box" in asked else {}
     return FolderLink(
         url=with_query({**query, "folder": entry.key}),
-        word=folder_word(entry.key, entry.name),
+        word=folder_word(entry.key, entry.name) + whose,
         unread=entry.unread,
         here=entry.key == folder,
     )
