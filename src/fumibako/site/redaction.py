@@ -1,8 +1,9 @@
 """Takes out of a text for the log what must not stand there: passwords, and what mail and rows say.
 
 Our own code never logs such things. This is the second net, for exceptions' words and for libraries: it knows IMAP's
-LOGIN and AUTHENTICATE, SMTP's AUTH, SASL responses on lines of their own, literals (RFC 3501 §4.3), secrets named as
-such, passwords in URLs, sealed secrets, and the lines of PostgreSQL's errors that quote rows.
+LOGIN and AUTHENTICATE, SMTP's AUTH, SASL responses on lines of their own and after a server's prompt, literals
+(RFC 3501 §4.3), secrets named as such, passwords in URLs, sealed secrets, and the lines of PostgreSQL's errors that
+quote rows.
 """
 
 import base64
@@ -12,11 +13,18 @@ import re
 MASK = "[redacted]"
 MECHANISM = r"(?:PLAIN(?:-CLIENTTOKEN)?|LOGIN|XOAUTH2|OAUTHBEARER|CRAM-MD5|DIGEST-MD5|NTLM|SCRAM-[A-Z0-9-]+)"
 
+# A server's prompt (RFC 3501 §7.5, RFC 4954 §4), at the begin of a line or of a text in quotes, and what is answered to
+# it: AUTH LOGIN has its secret there, in a form that nothing gives away.
+_PROMPT = re.compile(
+    r"((?:^|(?<=[\n'\"])|(?<=\\n)|(?<=[:<>]\s))(?:334|\+)(?:\s[^\r\n\\]*)?(?:\r?\n|\\r\\n)"
+    r"(?:[CS]:|b(?=['\"])|[^\w+/=])*)[\w+/=]+"
+)
 _RULES = (
     # A literal: all that follows it, since a text in the log may have lost its line ends.
     (re.compile(r"(\{\d+\+?\}(?:\r|\n|\\r|\\n)).*", re.DOTALL), rf"\1{MASK}"),
-    (re.compile(rf"(?i)\b(AUTH(?:ENTICATE)?\s+{MECHANISM})\s+\S.*"), rf"\1 {MASK}"),
-    (re.compile(r"\b(LOGIN)\s+\S.*"), rf"\1 {MASK}"),
+    (_PROMPT, rf"\1{MASK}"),
+    (re.compile(rf"(?i)\b(AUTH(?:ENTICATE)?\s+{MECHANISM})[ \t]+\S.*"), rf"\1 {MASK}"),
+    (re.compile(r"\b(LOGIN|(?i:[a-z]{1,4}\d+ login))\s+\S.*"), rf"\1 {MASK}"),
     (
         re.compile(
             r"(?i)((?:password|passwd|passphrase|pwd|secret|token|authorization|cookie|api[_-]?key)[\"']?\s*[:=]\s*)"
