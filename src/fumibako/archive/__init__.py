@@ -7,6 +7,7 @@ For pages and commands (``person`` is an ``accounts.models.Person``; what it may
 
 - ``list_messages(person, *, mailbox=None, folder=None, words="", after=None, limit=50) -> Listing``
 - ``folders_of(person, mailbox=None) -> tuple[FolderEntry, ...]``, with unread counts; its keys are ``folder`` above
+- ``list_with_folders(person, …)``: both for one page
 - ``read_message(person, public_id, *, mark=True) -> MessageView``: headers, text, cleaned HTML, files
 - ``read_attachment(person, public_id, n) -> File`` and ``read_raw(person, public_id) -> bytes``
 - ``sign_picture``, ``read_picture(token) -> File``: pictures of a sandboxed frame by tokens that end after 10 minutes;
@@ -34,6 +35,7 @@ _FROM = {
         "MessageView",
         "folders_of",
         "list_messages",
+        "list_with_folders",
         "read_attachment",
         "read_message",
         "read_picture",

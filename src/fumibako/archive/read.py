@@ -1,6 +1,6 @@
 """The one door out for people: what a person may not read, nothing here returns.
 
-The right to read is a person's mailboxes (``linking.readable_mailboxes``); it stands in every query of this file.
+The right to read is a person's mailboxes (``linking.readable_to``); it stands in every query of this file.
 """
 
 import base64
@@ -17,8 +17,8 @@ from fumibako.archive.errors import NotFound
 from fumibako.archive.models import Attachment, Message, Opening
 from fumibako.archive.raw import get_raw
 from fumibako.archive.reader import Reading, Unreadable, read_letter, read_part
-from fumibako.linking import chosen_folders, readable_mailboxes
-from fumibako.linking.models import Mailbox
+from fumibako.linking import chosen_folders, readable_mailboxes, readable_to
+from fumibako.linking.models import Folder, Mailbox
 from fumibako.mail.letter import Address
 
 PICTURE_LIFE = timedelta(minutes=10)
@@ -155,6 +155,36 @@ def list_messages(
     them, in subject, people, text and file names, ``after`` is a ``Listing.next``. Raises NotFound.
     """
     boxes = _boxes(person, mailbox)
+    folders = chosen_folders(list(boxes)) if folder not in {None, "unreadable"} else ()
+    return _list(person, boxes, folders, folder=folder, words=words, after=after, limit=limit)
+
+
+def list_with_folders(
+    person: Person,
+    *,
+    mailbox: str | None = None,
+    folder: str | None = None,
+    words: str = "",
+    after: str | None = None,
+    limit: int = 50,
+) -> tuple[tuple[FolderEntry, ...], Listing]:
+    """What ``folders_of`` and ``list_messages`` give, for the page that shows both. Raises NotFound."""
+    boxes = _boxes(person, mailbox)
+    folders = chosen_folders(list(boxes))
+    listing = _list(person, boxes, folders, folder=folder, words=words, after=after, limit=limit)
+    return _entries(person, boxes, folders), listing
+
+
+def _list(
+    person: Person,
+    boxes: dict[int, Mailbox],
+    folders: tuple[Folder, ...],
+    *,
+    folder: str | None,
+    words: str,
+    after: str | None,
+    limit: int,
+) -> Listing:
     values: dict[str, Any] = {
         "person": person.pk,
         "organization": person.organization_id,
@@ -166,7 +196,7 @@ def list_messages(
         query.append(_UNREADABLE)
     elif folder is not None:
         query.append(_IN_FOLDERS)
-        values["folders"] = _folder_ids(boxes, folder)
+        values["folders"] = _folder_ids(folders, folder)
     for n, word in enumerate(words.split()):
         query.append(_WORD.format(f"word{n}"))
         values[f"word{n}"] = f"%{_escape(word)}%"
@@ -189,7 +219,10 @@ def folders_of(person: Person, mailbox: str | None = None) -> tuple[FolderEntry,
     Mails that could not be read whole come last, where there are any. Raises NotFound.
     """
     boxes = _boxes(person, mailbox)
-    folders = chosen_folders(list(boxes))
+    return _entries(person, boxes, chosen_folders(list(boxes)))
+
+
+def _entries(person: Person, boxes: dict[int, Mailbox], folders: tuple[Folder, ...]) -> tuple[FolderEntry, ...]:
     with connection.cursor() as cursor:
         cursor.execute(_UNREAD, {"folders": [folder.id for folder in folders], "person": person.pk})
         unread = dict(cursor.fetchall())
@@ -208,10 +241,11 @@ def folders_of(person: Person, mailbox: str | None = None) -> tuple[FolderEntry,
 
 def read_message(person: Person, message: str, *, mark: bool = True) -> MessageView:
     """Open a message; ``mark`` remembers that this person has read it here. Raises NotFound."""
-    row, box = _find(person, message)
+    row = _find(person, message)
     files = tuple(Attachment.objects.filter(message=row).order_by("n"))
     if mark:
-        Opening.objects.get_or_create(organization_id=row.organization_id, message=row, person=person)
+        opened = Opening(organization_id=row.organization_id, message=row, person=person)
+        Opening.objects.bulk_create([opened], ignore_conflicts=True)
     pictures = {
         file.content_id: "./" + sign_picture(person, message, file.n)  # its colons would else name a scheme
         for file in files
@@ -226,7 +260,7 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
     people = {name: _addresses(row.recipients, name) for name in ("from", "to", "cc", "bcc", "reply_to")}
     return MessageView(
         public_id=row.public_id,
-        mailbox_address=box.address,
+        mailbox_address=row.mailbox.address,
         subject=row.subject,
         sender=people["from"] or (Address(row.from_name, row.from_address),),
         to=people["to"],
@@ -247,7 +281,7 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
 
 def read_attachment(person: Person, message: str, n: int) -> File:
     """The bytes of file ``n`` of a message. Raises NotFound, Unreadable."""
-    row, _ = _find(person, message)
+    row = _find(person, message)
     file = Attachment.objects.filter(message=row, n=n).first()
     if file is None:
         raise NotFound(f"{message}/{n}")
@@ -256,7 +290,7 @@ def read_attachment(person: Person, message: str, n: int) -> File:
 
 def read_raw(person: Person, message: str) -> bytes:
     """The message as the server gave it. Raises NotFound."""
-    row, _ = _find(person, message)
+    row = _find(person, message)
     return get_raw(row.organization_id, row.pk)
 
 
@@ -289,22 +323,24 @@ def _boxes(person: Person, mailbox: str | None) -> dict[int, Mailbox]:
     return boxes
 
 
-def _folder_ids(boxes: dict[int, Mailbox], key: str) -> list[int]:
-    folders = chosen_folders(list(boxes))
+def _folder_ids(folders: tuple[Folder, ...], key: str) -> list[int]:
     ids = [folder.id for folder in folders if key in {folder.role, folder.public_id}]
     if not ids and key not in {"inbox", "sent"}:
         raise NotFound(key)
     return ids
 
 
-def _find(person: Person, message: str) -> tuple[Message, Mailbox]:
-    boxes: dict[int, Mailbox] = readable_mailboxes(person)
-    row = Message.objects.filter(
-        organization=person.organization_id, public_id=message, mailbox__in=list(boxes), deleted_at__isnull=True
-    ).first()
+def _find(person: Person, message: str) -> Message:
+    found = Message.objects.filter(
+        organization=person.organization_id,
+        public_id=message,
+        mailbox__in=readable_to(person),
+        deleted_at__isnull=True,
+    )
+    row = found.select_related("mailbox").first()
     if row is None:
         raise NotFound(message)
-    return row, boxes[row.mailbox_id]
+    return row
 
 
 def _row(found: dict[str, Any], boxes: dict[int, Mailbox]) -> MessageRow:

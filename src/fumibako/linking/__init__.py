@@ -58,6 +58,7 @@ _FROM = {
         "get_mailbox",
         "mailboxes_of",
         "readable_mailboxes",
+        "readable_to",
         "worst_states",
     ),
     "secrets": ("SecretLost", "open_secret", "seal_secret"),

@@ -87,9 +87,14 @@ def own_mailbox(person: Person, mailbox: str) -> Mailbox:
     return box
 
 
+def readable_to(person: Person) -> QuerySet[Mailbox]:
+    """The mailboxes whose mail the person may read: those that are theirs, unlinked ones too."""
+    return _mine(person)
+
+
 def readable_mailboxes(person: Person) -> dict[int, Mailbox]:
-    """The mailboxes whose mail the person may read, by id: those that are theirs, unlinked ones too."""
-    return {box.id: box for box in _mine(person).order_by("address_key")}
+    """The mailboxes of ``readable_to``, by id."""
+    return {box.id: box for box in readable_to(person).order_by("address_key")}
 
 
 def chosen_folders(mailboxes: list[int]) -> tuple[Folder, ...]:

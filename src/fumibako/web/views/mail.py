@@ -61,9 +61,8 @@ def mail_context(request: PersonRequest) -> dict[str, object]:
     box, words = asked.get("box"), asked.get("q", "").strip()
     searching = "q" in request.GET
     folder = None if searching else asked.setdefault("folder", "inbox")
-    entries = archive.folders_of(request.user, box)
     cards = linking.mailboxes_of(request.user)
-    listing = archive.list_messages(
+    entries, listing = archive.list_with_folders(
         request.user, mailbox=box, folder=folder, words=words, after=asked.get("after"), limit=PAGE
     )
     query = urlencode(asked)
