@@ -27,7 +27,7 @@ lint: python
 	@DJANGO_SETTINGS_MODULE=tests.settings PYTHONPATH=. .venv/bin/python -W ignore -m django makemigrations --check --dry-run
 
 bench: python
-	@for file in bench/*.py; do echo "--- $$file"; .venv/bin/python "$$file" || exit 1; done
+	@for file in bench/*.py; do echo "--- $$file"; PYTHONPATH=. .venv/bin/python "$$file" || exit 1; done
 
 python:
 	@scripts/bring-python
