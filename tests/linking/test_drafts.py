@@ -62,6 +62,7 @@ def test_a_wrong_address_is_told_in_both_languages(person: Person) -> None:
         (ServerWish(port="９９３"), ServerWish(), "imap_port", "wrong_port"),
         (ServerWish(), ServerWish(port="65536"), "smtp_port", "wrong_port"),
         (ServerWish(host="imap example.jp"), ServerWish(), "imap_host", "wrong_server_name"),
+        (ServerWish(), ServerWish(security="none"), "smtp_security", "unknown"),
     ],
 )
 def test_a_wrong_server_or_port_stands_at_its_field(

@@ -14,6 +14,7 @@ from fumibako.linking.models import LinkDraft, Mailbox, MailboxSecret
 from fumibako.linking.overview import own_mailbox
 from fumibako.linking.secrets import open_secret, seal_secret
 from fumibako.linking.states import State
+from fumibako.mail.connect import Security
 from fumibako.mail.diagnosis import Failure
 from fumibako.mail.discovery import normalize_address, normalize_server_name
 
@@ -230,6 +231,8 @@ def _wish(service: str, wish: ServerWish | None) -> dict[str, Any]:
     port = wish.port.strip()
     if port and not (port.isascii() and port.isdigit() and int(port) in PORTS):
         raise BadInput(f"{service}_port", "wrong_port")
+    if wish.security and wish.security not in list(Security):
+        raise BadInput(f"{service}_security", "unknown")
     host = wish.host.strip()
     if host:
         try:

@@ -14,7 +14,8 @@ class NotFound(LinkingError):
 class BadInput(LinkingError):
     """What was typed cannot be used. ``field`` names the input, ``code`` why, ``words`` say more where there is more.
 
-    Codes: ``empty``, ``wrong_address``, ``wrong_port``, ``wrong_server_name``, ``no_folder``, ``same_address``.
+    Codes: ``empty``, ``wrong_address``, ``wrong_port``, ``wrong_server_name``, ``no_folder``, ``unknown_folder``,
+    ``wrong_range``, ``same_address``, ``unknown``.
     """
 
     def __init__(self, field: str, code: str, words: Words | None = None) -> None:
