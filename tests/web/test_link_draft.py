@@ -58,6 +58,16 @@ def test_another_password_is_tried_at_once(desk: Client, member: Person) -> None
     assert LinkDraft.objects.get().state == "waiting"
 
 
+def test_a_misspelt_address_is_mended_in_place_and_leaves_no_failed_link_behind(desk: Client, member: Person) -> None:
+    draft = failed_draft(member, "domain_unknown")
+    path = f"{LINK}{draft.public_id}/login/"
+    assert f'href="{path}"' in text(desk.get(f"{LINK}{draft.public_id}/"))
+    assert draft.address in text(desk.get(path))
+    mended = {"address": "taro@right.example", "password": "a mail password"}
+    assert desk.post(path, mended)["Location"].startswith(LINK)
+    assert list(LinkDraft.objects.values_list("address", "state")) == [("taro@right.example", "waiting")]
+
+
 def test_a_foreign_server_is_shown_and_trusted_only_after_the_click(desk: Client, member: Person) -> None:
     draft = failed_draft(member, "server_needs_consent", state="consent", proposed=["sv1.example.net"])
     draft.imap_sealed = seal_secret("secret", owner=draft.public_id, service="imap")

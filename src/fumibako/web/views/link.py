@@ -38,20 +38,26 @@ def link(request: PersonRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page
 def link_login(request: PersonRequest, draft: str) -> HttpResponse:
-    """A draft's address again; unless something else is typed, nothing is logged in to a second time."""
+    """A draft's address again; unless something else is typed, nothing is logged in to a second time.
+
+    Another address begins another draft in the place of this one.
+    """
     kept = linking.get_draft(request.user, draft)
     form = LinkForm(address=request.POST.get("address", kept.address))
     if request.method == "POST":
         if form.address.strip() == kept.address and not request.POST.get("password"):
             return redirect("link_draft", draft)
-        answer = begin(request, form)
+        answer = begin(request, form, instead_of=draft)
         if answer is not None:
             return answer
     return show(request, form, action=reverse("link_login", args=[draft]), kept=kept.proven is not None)
 
 
-def begin(request: PersonRequest, form: LinkForm) -> HttpResponse | None:
-    """Begins a draft and goes to it; None when something typed is wrong, which the form then says."""
+def begin(request: PersonRequest, form: LinkForm, *, instead_of: str = "") -> HttpResponse | None:
+    """Begins a draft and goes to it; None when something typed is wrong, which the form then says.
+
+    The draft `instead_of`, whose address was wrong, goes.
+    """
     try:
         draft = linking.start_link(request.user, form.address, SecretsTyped(request.POST.get("password", "")))
     except linking.BadInput as error:
@@ -62,6 +68,8 @@ def begin(request: PersonRequest, form: LinkForm) -> HttpResponse | None:
         card = linking.get_mailbox(request.user, error.mailbox)
         return render(request, "web/link.html", {"here": "settings", "own": card})
     else:
+        if instead_of and instead_of != draft.public_id:
+            linking.cancel_draft(request.user, instead_of)
         return redirect("link_draft", draft.public_id)
     return None
 
