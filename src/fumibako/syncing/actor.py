@@ -20,7 +20,7 @@ from fumibako.mail.connect import ConnectError
 from fumibako.mail.diagnosis import Failure, diagnose
 from fumibako.mail.imap import CommandRefused, ImapClient, ImapError
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.importing import fetch_mail, look
+from fumibako.syncing.importing import FIRST, fetch_mail, look
 from fumibako.syncing.mailbox import Mailbox, check_fence, load_folders, load_mailbox, note_folders
 from fumibako.syncing.shards import ShardLost
 from fumibako.syncing.watch import watch
@@ -109,23 +109,24 @@ class Actor:
             await watch(hands, client, box)
 
     async def _import(self, client: ImapClient, box: Mailbox) -> None:
-        """Bring what is not known: the first screen of what receives and of what was sent, then folder by folder."""
-        hands = self._hands
-        told = box.state == State.LIVE
-        folders = await load_folders(hands.pool, box.id)
-        for only_first in (True, False):
-            for folder in folders:
-                if only_first and folder.role not in {"inbox", "sent"}:
-                    continue
-                try:
-                    looked = await look(hands, client, box, folder)
-                except CommandRefused as refused:
-                    logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
-                    continue
-                if len(looked.wanted) and not told:
-                    await self._move(box, State.IMPORTING)
-                    told = True
-                await fetch_mail(hands, client, box, looked, only_first=only_first)
+        """Bring what is not known: first screens of what receives and of what was sent, then folder by folder.
+
+        The other folders are looked at before the long part begins, so that its progress knows where it ends.
+        """
+        folders = await load_folders(self._hands.pool, box.id)
+        first = [folder for folder in folders if folder.role in {"inbox", "sent"}]
+        others = [folder for folder in folders if folder not in first]
+        importing = box.state == State.LIVE
+        for folder, upto in [*((f, FIRST) for f in first), *((f, 0) for f in others), *((f, None) for f in folders)]:
+            try:
+                looked = await look(self._hands, client, box, folder)
+            except CommandRefused as refused:
+                logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
+                continue
+            if len(looked.wanted) and not importing:
+                await self._move(box, State.IMPORTING)
+                importing = True
+            await fetch_mail(self._hands, client, box, looked, newest=upto)
 
     async def _failed(self, box: Mailbox, failure: Failure) -> bool:
         words = failure.server_words or ""

@@ -68,19 +68,19 @@ async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -
 
 
 async def fetch_mail(
-    hands: Hands, client: ImapClient, box: Mailbox, looked: Looked, *, only_first: bool = False
+    hands: Hands, client: ImapClient, box: Mailbox, looked: Looked, *, newest: int | None = None
 ) -> int:
     """Fetch and store what ``looked`` wants from the folder that the client has open; returns how many mails came.
 
-    ``only_first`` fetches the newest FIRST alone. A mail that the server lists but does not give is asked for ROUNDS
-    times, then it is skipped by name; one that is gone meanwhile needs no fetch. Raises ``archive.Stale`` when the
-    mailbox, the folder or the shard has changed, and what the client raises.
+    ``newest`` is how many at most, the newest first; None for all. A mail that the server lists but does not give is
+    asked for ROUNDS times, then it is skipped by name; one that is gone meanwhile needs no fetch. Raises
+    ``archive.Stale`` when the mailbox, the folder or the shard has changed, and what the client raises.
     """
     wanted = looked.wanted
     order = wanted.newest_first()
     before = dict(zip(order, [*order[1:], 0], strict=True)) if order else {}
-    if only_first:
-        wanted = UidSet.of(order[:FIRST])
+    if newest is not None:
+        wanted = UidSet.of(order[:newest])
     stored = 0
     for _ in range(ROUNDS):
         if not len(wanted):
