@@ -17,6 +17,7 @@ from tests.browser import letters
 from tests.browser.installation import Installation, running_installation
 from tests.browser.people import PASSWORD, Newcomer, set_password
 from tests.browser.watch import Complaints
+from tests.browser.wizard import QUIET, begin_sample, choose_receiving, finish_link
 from tests.browser.words import LANGUAGES
 
 PATIENCE = 20_000  # milliseconds for what comes live; it is there in a second on a machine that is not busy
@@ -124,8 +125,16 @@ def reader(
 
 
 @pytest.fixture(scope="session")
-def changer(installation: Installation, newcomer: Callable[..., Newcomer]) -> Newcomer:
-    """An admin who has linked the sample mailbox, all of it; tests change its settings, and leave it linked."""
+def changer(installation: Installation, newcomer: Callable[..., Newcomer], browser: Browser) -> Newcomer:
+    """An admin who has linked two folders of the sample mailbox, at which no new mail arrives.
+
+    Tests change its settings, and leave it linked.
+    """
     person = newcomer()
-    installation.link_sample(person.login, "--range", "all")
+    page = browser.new_page(storage_state=person.state, base_url=installation.url)
+    page.goto("/")
+    begin_sample(page, installation.sample)
+    choose_receiving(page, QUIET)
+    finish_link(page)
+    page.context.close()
     return person

@@ -7,11 +7,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.sample import SampleMailbox
 from tests.browser.words import JAPANESE, Words
 
-
-def open_mailboxes(page: Page, say: Words = JAPANESE) -> None:
-    """The list of linked mailboxes, from any page."""
-    page.get_by_role("link", name=say.settings).click()
-    expect(page.get_by_role("heading", name=say.mailboxes)).to_be_visible()
+QUIET = "案件/みなと工業"
+"""A folder of the sample mailbox at which no new mail arrives."""
 
 
 def begin_link(page: Page, address: str, password: str, say: Words = JAPANESE) -> None:
@@ -62,3 +59,11 @@ def stored_count(box: Locator) -> int:
     """How many mails of a mailbox are imported, received and sent together, as its part of the list says."""
     received, sent = re.findall(r"\d[\d,]*", box.get_by_role("definition").inner_text())[:2]
     return number(received) + number(sent)
+
+
+def choose_receiving(page: Page, folder: str) -> int:
+    """Choose another receiving folder; how many mails are in it."""
+    count = number(page.get_by_role("row", name=folder).get_by_role("cell").inner_text())
+    page.get_by_role("combobox", name=JAPANESE.receiving_folder).select_option(label=f"{folder}（{count} 通）")
+    expect(page.get_by_role("row", name=folder)).to_have_count(0)
+    return count
