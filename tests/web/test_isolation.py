@@ -345,3 +345,30 @@ def test_a_mailbox_that_went_over_to_a_colleague_is_no_longer_its_first_persons(
         if set(route.parameters) & {"mailbox", "message"} and ours.unlinked.public_id not in path:
             assert response.status_code in REFUSED, f"{method} {path}"
         assert_says_nothing(response, (ADDRESS, *LETTERS), f"{method} {path}")
+
+
+KEYS = """
+SELECT conrelid::regclass::text, confrelid::regclass::text,
+       (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = conrelid AND attnum = ANY(conkey))
+  FROM pg_constraint WHERE contype = 'f'
+"""
+COLUMNS = """
+SELECT table_name, column_name FROM information_schema.columns
+ WHERE table_schema = 'public' AND data_type = 'bigint' AND column_name LIKE '%\\_id'
+"""
+
+
+@pytest.mark.django_db
+def test_postgresql_itself_refuses_every_row_that_points_across_organizations() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(COLUMNS)
+        columns = set(cursor.fetchall())
+        cursor.execute(KEYS)
+        keys = cursor.fetchall()
+    scoped = {table for table, column in columns if column == "organization_id"}
+    within = [(table, set(columns)) for table, target, columns in keys if {table, target} <= scoped]
+    assert len(within) > 15
+    assert [table for table, key in within if "organization_id" not in key] == []
+    held = {(table, column) for table, key in within for column in key}
+    pointers = {(table, column) for table, column in columns if table in scoped and column != "organization_id"}
+    assert {table for table, _ in pointers - held} == {"event"}, "an event alone outlives what it tells of"
