@@ -1,5 +1,6 @@
 """The main job against a real Dovecot: every mail, once, byte for byte, and nothing changed on the server."""
 
+import imaplib
 import uuid
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.world import World
 from fumibako.archive.models import Message, Placement
 from fumibako.events.models import Event
 from fumibako.linking.models import LinkDraft, Mailbox, MailboxSecret
+from fumibako.mail.imap.mutf7 import encode
 
 pytestmark = pytest.mark.lab
 
@@ -97,6 +99,41 @@ def test_a_mail_delivered_later_is_announced_as_new_once(
     assert Message.objects.get(origin="live").subject == "見積 99"
     status = until(lambda: (seen := fumibako.status(address))["stored"] == 4 and seen)
     assert status["on_server"] == 4
+
+
+def test_mail_filed_in_the_sent_folder_by_another_program_is_listed_as_outgoing(
+    fumibako: Installation, dovecot: Dovecot, address: str
+) -> None:
+    dovecot.fill(address, [sample_mail(1)])
+    fumibako.start_worker()
+    _linked(fumibako, address)
+    _live(fumibako, address)
+    with imaplib.IMAP4("127.0.0.1", dovecot.imap_port) as outlook:
+        outlook.authenticate("PLAIN", lambda _: f"\0{address}\0{PASSWORD}".encode())
+        answer = outlook.append(f'"{encode("送信済みアイテム").decode()}"', "(\\Seen)", None, sample_mail(7))
+    assert answer[0] == "OK"
+    until(lambda: Message.objects.filter(outgoing=True).exists(), 60)
+    assert Message.objects.get(outgoing=True).subject == "見積 7"
+
+
+def test_flags_and_removals_on_the_server_are_seen_and_remove_nothing_here(
+    fumibako: Installation, dovecot: Dovecot, address: str
+) -> None:
+    dovecot.fill(address, [sample_mail(n) for n in range(3)], seen=False)
+    fumibako.start_worker()
+    _linked(fumibako, address)
+    _live(fumibako, address)
+    with imaplib.IMAP4("127.0.0.1", dovecot.imap_port) as phone:
+        phone.authenticate("PLAIN", lambda _: f"\0{address}\0{PASSWORD}".encode())
+        phone.select("INBOX")
+        phone.store("1", "+FLAGS", "(\\Seen)")
+        phone.store("2", "+FLAGS", "(\\Deleted)")
+        phone.expunge()
+    until(lambda: Placement.objects.filter(seen=True, gone_at=None).count() == 1)
+    until(lambda: Placement.objects.filter(gone_at__isnull=False).count() == 1)
+    assert Message.objects.count() == 3
+    status = until(lambda: (seen := fumibako.status(address))["on_server"] == 2 and seen)
+    assert status["stored"] == 2
 
 
 def test_only_the_chosen_folders_are_stored(fumibako: Installation, dovecot: Dovecot, address: str) -> None:

@@ -9,13 +9,12 @@ known of it is a set.
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, analyze_young, commit_batch, take_ids
 from fumibako.mail.imap import Fetched, ImapClient, UidSet, since
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.mailbox import Folder, Mailbox, begin_folder, note_look
+from fumibako.syncing.mailbox import Folder, Looked, Mailbox, begin_folder, note_look
 
 FIRST = 50  # mails of the first window: the first screen
 SIZES = 2_500  # mails whose sizes are listed by one FETCH
@@ -27,17 +26,6 @@ SLOTS = 4  # batches of one folder on their way: one filling, two parsed, one wr
 ROUNDS = 3  # times a mail that the server lists and does not give is asked for
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Looked:
-    """An opened folder: the numbers that the server gave, and the UIDs that are to be fetched."""
-
-    folder: Folder
-    messages: int
-    uidnext: int
-    highest_modseq: int | None
-    wanted: UidSet
 
 
 async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -> Looked:
@@ -52,19 +40,11 @@ async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -
     if box.history_since and any(low < linked for low, _ in unknown.ranges):
         recent = await client.uid_search(since(box.history_since))
         before = unknown.minus(recent).below(linked)
-    wanted = unknown.minus(before)
-    await note_look(
-        hands.pool,
-        box,
-        folder,
-        messages=opened.exists,
-        uidnext=uidnext,
-        highest_modseq=opened.highestmodseq,
-        skipped={"before_range": before},
-        to_import=len(everything) - await _skipped(hands, folder, len(before)),
-        fence=hands.fence(box.shard),
-    )
-    return Looked(folder, opened.exists, uidnext, opened.highestmodseq, wanted)
+    looked = Looked(folder, opened.exists, uidnext, opened.highestmodseq, unknown.minus(before))
+    to_import = len(everything) - await _skipped(hands, folder, len(before))
+    fence = hands.fence(box.shard)
+    await note_look(hands.pool, box, looked, fence, skipped={"before_range": before}, to_import=to_import)
+    return looked
 
 
 async def fetch_mail(
@@ -92,25 +72,11 @@ async def fetch_mail(
         if not len(missing):
             return stored
         wanted = await client.uid_search(f"UID {missing}".encode())
-        await _note(hands, box, looked, known=missing.minus(wanted), skipped=UidSet())
+        await note_look(hands.pool, box, looked, hands.fence(box.shard), known=missing.minus(wanted))
     if len(wanted):
         logger.warning("mails listed and not given", extra={"folder": looked.folder.id, "count": len(wanted)})
-        await _note(hands, box, looked, known=UidSet(), skipped=wanted)
+        await note_look(hands.pool, box, looked, hands.fence(box.shard), skipped={"not_given": wanted})
     return stored
-
-
-async def _note(hands: Hands, box: Mailbox, looked: Looked, *, known: UidSet, skipped: UidSet) -> None:
-    await note_look(
-        hands.pool,
-        box,
-        looked.folder,
-        messages=looked.messages,
-        uidnext=looked.uidnext,
-        highest_modseq=looked.highest_modseq,
-        known=known,
-        skipped={"not_given": skipped},
-        fence=hands.fence(box.shard),
-    )
 
 
 class _Pipeline:

@@ -135,6 +135,17 @@ class Folder:
         return all(mine == theirs for mine, theirs in pairs if theirs is not None)
 
 
+@dataclass(frozen=True)
+class Looked:
+    """An opened folder: the numbers that the server gave, and the UIDs that are to be fetched."""
+
+    folder: Folder
+    messages: int
+    uidnext: int
+    highest_modseq: int | None
+    wanted: UidSet
+
+
 async def load_mailbox(pool: AsyncConnectionPool, mailbox: int) -> Mailbox | None:
     """The mailbox, or None where there is none."""
     async with pool.connection() as connection, connection.cursor(row_factory=class_row(Mailbox)) as cursor:
@@ -165,31 +176,28 @@ async def begin_folder(
 async def note_look(
     pool: AsyncConnectionPool,
     box: Mailbox,
-    folder: Folder,
-    *,
-    messages: int,
-    uidnext: int,
-    highest_modseq: int | None,
-    known: UidSet | None = None,
-    to_import: int | None = None,
-    skipped: dict[str, UidSet] | None = None,
+    looked: Looked,
     fence: Fence,
+    *,
+    known: UidSet | None = None,
+    skipped: dict[str, UidSet] | None = None,
+    to_import: int | None = None,
 ) -> None:
-    """Note what a look at a folder has told. ``known`` and ``skipped`` are added to. Raises Stale."""
+    """Note what a look at a folder has told. ``known`` and ``skipped`` (by reason) are added to. Raises Stale."""
     skips = {reason: uids for reason, uids in (skipped or {}).items() if len(uids)}
     everything = UidSet.of_ranges(
         [*(known or UidSet()).ranges, *(pair for uids in skips.values() for pair in uids.ranges)]
     )
+    folder = {"folder": looked.folder.id, "uidvalidity": looked.folder.uidvalidity}
     async with pool.connection() as connection, connection.transaction():
         cursor = await connection.execute(
             _LOOKED,
             {
-                "folder": folder.id,
+                **folder,
                 "generation": box.generation,
-                "uidvalidity": folder.uidvalidity,
-                "messages": messages,
-                "uidnext": uidnext,
-                "highest_modseq": highest_modseq,
+                "messages": looked.messages,
+                "uidnext": looked.uidnext,
+                "highest_modseq": looked.highest_modseq,
                 "to_import": to_import,
                 "known": multirange_of(everything),
             },
@@ -197,16 +205,8 @@ async def note_look(
         if not cursor.rowcount:
             raise Stale("the mailbox or its folder has changed")
         for reason, uids in skips.items():
-            await connection.execute(
-                _SKIP,
-                {
-                    "organization": box.organization,
-                    "folder": folder.id,
-                    "uidvalidity": folder.uidvalidity,
-                    "reason": reason,
-                    "uids": multirange_of(uids),
-                },
-            )
+            values = {**folder, "organization": box.organization, "reason": reason, "uids": multirange_of(uids)}
+            await connection.execute(_SKIP, values)
         await check_fence(connection, fence)
 
 

@@ -1,5 +1,9 @@
-"""Seeing what changes on the server: the first folder by IDLE, the others by STATUS in turn, on one connection."""
+"""Seeing what changes on the server, on one connection: the first folder by IDLE, the others by STATUS.
 
+Every INTERVAL the folders of sent mail and one other in turn are looked at. A busy first folder does not put that off.
+"""
+
+import asyncio
 import logging
 from itertools import cycle
 
@@ -8,8 +12,8 @@ from psycopg import AsyncConnection
 from fumibako.archive import Stale
 from fumibako.mail.imap import CommandRefused, Fetched, ImapClient, UidSet
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.importing import Looked, fetch_mail, look
-from fumibako.syncing.mailbox import Folder, Mailbox, check_fence, load_folders, multirange_of
+from fumibako.syncing.importing import fetch_mail, look
+from fumibako.syncing.mailbox import Folder, Looked, Mailbox, check_fence, load_folders, multirange_of
 
 INTERVAL = 45.0  # seconds of IDLE between two rounds of STATUS
 ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ")  # SIZE and UNSEEN cost some servers a walk
@@ -36,21 +40,35 @@ logger = logging.getLogger(__name__)
 
 async def watch(hands: Hands, client: ImapClient, box: Mailbox) -> None:
     """Watch until the connection ends (raises what the client raises) or the mailbox has changed (raises Stale)."""
-    folders = await load_folders(hands.pool, box.id)
-    if not folders:
-        raise Stale("no folder is chosen")
-    first, *others = folders
-    turn = cycle(others) if others else None
-    await refresh(hands, client, box, first)
-    while True:
-        changes = await client.idle(INTERVAL)
+    while not (folders := await load_folders(hands.pool, box.id)):
+        await asyncio.sleep(INTERVAL)
+        await client.noop()
         hands.pulse.beat(box.id, box.organization)
-        if changes:
+    first, *others = folders
+    sent = [folder for folder in others if folder.role == "sent"]
+    turns = cycle([folder for folder in others if folder.role != "sent"] or [None])
+    await refresh(hands, client, box, first)
+    clock = asyncio.get_running_loop().time
+    round_at = clock() + INTERVAL
+    while True:
+        if await client.idle(max(round_at - clock(), 0.0)):
             await refresh(hands, client, box, first)
-            continue
-        if turn is not None and await _changed(client, folder := await _fresh(hands, box, next(turn))):
-            await refresh(hands, client, box, folder)
-            await client.examine(first.name_raw)
+        hands.pulse.beat(box.id, box.organization)
+        if clock() >= round_at:
+            if await _round(hands, client, box, [*sent, *filter(None, [next(turns)])]):
+                await refresh(hands, client, box, first)
+            round_at = clock() + INTERVAL
+
+
+async def _round(hands: Hands, client: ImapClient, box: Mailbox, folders: list[Folder]) -> bool:
+    """Look at folders by STATUS, and open those that have changed; whether there was any."""
+    opened = False
+    for folder in folders:
+        fresh = await _fresh(hands, box, folder)
+        if await _changed(client, fresh):
+            await refresh(hands, client, box, fresh)
+            opened = True
+    return opened
 
 
 async def refresh(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -> Looked:
