@@ -117,14 +117,13 @@ def main(count: int) -> None:
 
 
 def _bench(count: int, folder: Path, url: str) -> None:
+    from fumibako import linking
+    from fumibako.archive.models import Message
     from tests.lab.ca import CertificateAuthority
     from tests.lab.dovecot import running_dovecot
     from tests.lab.installation import installation
     from tests.lab.ports import free_port
     from tests.world import make_world
-
-    from fumibako import linking
-    from fumibako.archive.models import Message
 
     world = make_world()
     (folder / "ca").mkdir()

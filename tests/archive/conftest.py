@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 import pytest_asyncio
-from tests.world import World, make_world
 
 from fumibako.archive import Batch, Committed, Entry, Fence, Job, ParserPool, Where, commit_batch, take_ids
 from fumibako.linking.models import Folder, Mailbox
+from tests.world import World, make_world
 
 
 def mail(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.archive.conftest import Store, mail
-from tests.lab.faulty_parser import with_faulty_parser
 
 from fumibako.archive import ParserPool
 from fumibako.linking.models import Folder, Mailbox
+from tests.archive.conftest import Store, mail
+from tests.lab.faulty_parser import with_faulty_parser
 
 pytestmark = pytest.mark.lab
 

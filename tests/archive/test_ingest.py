@@ -5,9 +5,9 @@ import asyncio
 import psycopg
 import pytest
 import zstandard
-from tests.archive.conftest import Store, mail
 
 from fumibako.archive import Stale
+from tests.archive.conftest import Store, mail
 
 pytestmark = pytest.mark.lab
 

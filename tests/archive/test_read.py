@@ -1,8 +1,6 @@
 """What a person may not read is not found; what a person may read is listed newest first and found by its words."""
 
 import pytest
-from tests.archive.conftest import Store, mail
-from tests.world import World, make_world
 
 from fumibako.accounts.models import Person
 from fumibako.archive import (
@@ -16,6 +14,8 @@ from fumibako.archive import (
     sign_picture,
 )
 from fumibako.linking import in_thread
+from tests.archive.conftest import Store, mail
+from tests.world import World, make_world
 
 pytestmark = pytest.mark.lab
 

@@ -5,9 +5,9 @@ import random
 
 import psycopg
 import pytest
-from tests.world import make_world
 
 from fumibako.events import number_events
+from tests.world import make_world
 
 pytestmark = pytest.mark.lab
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
-from tests.world import World, make_world
 
 from fumibako import linking
 from fumibako.accounts.models import Person
@@ -13,6 +12,7 @@ from fumibako.linking import Draft, FolderChoice, SecretsTyped
 from fumibako.mail.connect import Network, Security, Server
 from fumibako.mail.diagnosis import Failure, Stage
 from fumibako.mail.discovery import FolderFound, OnStage, ProbeRequest, Proven, ProvenLogin
+from tests.world import World, make_world
 
 ADDRESS = "taro@example.jp"
 INBOX = FolderFound(b"INBOX", "INBOX", "/", "inbox", True, 8, 800, None, {"3m": 1, "1y": 2, "all": 8})

@@ -1,13 +1,13 @@
 """Another choice of folders, and another range."""
 
 import pytest
-from tests.linking.conftest import INBOX, PROJECT, USUAL, MailServer, key, link
-from tests.linking.test_link import know, roles, uids
 
 from fumibako import linking
 from fumibako.accounts.models import Person
 from fumibako.linking import FolderChoice, NotFound
 from fumibako.linking.models import Folder, Mailbox, Skip
+from tests.linking.conftest import INBOX, PROJECT, USUAL, MailServer, key, link
+from tests.linking.test_link import know, roles, uids
 
 pytestmark = pytest.mark.lab
 

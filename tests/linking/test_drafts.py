@@ -6,8 +6,6 @@ from datetime import timedelta
 import psycopg
 import pytest
 from django.utils import timezone
-from tests.linking.conftest import ADDRESS, MailServer, begin, link, prove, proven
-from tests.world import World, make_world
 
 from fumibako import linking
 from fumibako.accounts.models import Person
@@ -22,6 +20,8 @@ from fumibako.linking import (
 from fumibako.linking.models import LinkDraft, Mailbox, MailDomain
 from fumibako.mail.connect import Network, Security, Server
 from fumibako.mail.diagnosis import Failure
+from tests.linking.conftest import ADDRESS, MailServer, begin, link, prove, proven
+from tests.world import World, make_world
 
 pytestmark = pytest.mark.lab
 

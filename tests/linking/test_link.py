@@ -5,6 +5,20 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from django.utils import timezone
+
+from fumibako import linking
+from fumibako.accounts.models import Person
+from fumibako.events.models import Event
+from fumibako.linking import (
+    BadInput,
+    FolderChoice,
+    LinkedByColleague,
+    NotFound,
+    open_secret,
+    readable_mailboxes,
+)
+from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxPerson, MailboxSecret, Skip
+from fumibako.mail.diagnosis import Failure
 from tests.linking.conftest import (
     ADDRESS,
     INBOX,
@@ -20,20 +34,6 @@ from tests.linking.conftest import (
     proven,
 )
 from tests.world import World
-
-from fumibako import linking
-from fumibako.accounts.models import Person
-from fumibako.events.models import Event
-from fumibako.linking import (
-    BadInput,
-    FolderChoice,
-    LinkedByColleague,
-    NotFound,
-    open_secret,
-    readable_mailboxes,
-)
-from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxPerson, MailboxSecret, Skip
-from fumibako.mail.diagnosis import Failure
 
 pytestmark = pytest.mark.lab
 

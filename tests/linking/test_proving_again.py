@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.linking.conftest import ADDRESS, USUAL, MailServer, begin, link, prove, proven
-from tests.linking.test_link import know, roles, uids
 
 from fumibako import linking
 from fumibako.accounts.models import Person
@@ -13,6 +11,8 @@ from fumibako.linking import BadInput, Draft, NotFound, OwnPassword, SecretsType
 from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxSecret
 from fumibako.mail.connect import Network, Security
 from fumibako.mail.diagnosis import Failure
+from tests.linking.conftest import ADDRESS, USUAL, MailServer, begin, link, prove, proven
+from tests.linking.test_link import know, roles, uids
 
 pytestmark = pytest.mark.lab
 

@@ -2,12 +2,12 @@
 
 import psycopg
 import pytest
-from tests.linking.conftest import ADDRESS, MailServer, link
 
 from fumibako import linking
 from fumibako.accounts.models import Person
 from fumibako.linking import BadInput, NotFound
 from fumibako.linking.models import Mailbox
+from tests.linking.conftest import ADDRESS, MailServer, link
 
 pytestmark = pytest.mark.lab
 

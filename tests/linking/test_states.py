@@ -5,11 +5,11 @@ from itertools import product
 import psycopg
 import pytest
 from django.db import connection
-from tests.world import World
 
 from fumibako.events.models import Event
 from fumibako.linking import ACTIVE, MOVE, State, move
 from fumibako.linking.models import Mailbox
+from tests.world import World
 
 pytestmark = pytest.mark.lab
 

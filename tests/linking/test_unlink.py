@@ -2,9 +2,6 @@
 
 import psycopg
 import pytest
-from tests.linking.conftest import MailServer, begin, link, prove, proven
-from tests.web.rows import letter, store
-from tests.world import World
 
 from fumibako import accounts, archive, linking
 from fumibako.accounts.models import AuditEvent, Person, Session
@@ -12,6 +9,9 @@ from fumibako.archive.models import Message
 from fumibako.events.models import Event
 from fumibako.linking import NotFound, SecretsTyped
 from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxSecret
+from tests.linking.conftest import MailServer, begin, link, prove, proven
+from tests.web.rows import letter, store
+from tests.world import World
 
 pytestmark = pytest.mark.lab
 

@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
-from tests.lab.ca import CertificateAuthority
-
 from fumibako.mail.connect import AllowedNetwork, Authority, IPAddress, Network, Security, Server
+from tests.lab.ca import CertificateAuthority
 
 Handler = Callable[["Talk"], Awaitable[None]]
 LOOPBACK = (AllowedNetwork(ip_network("127.0.0.0/8")), AllowedNetwork(ip_network("::1/128")))

@@ -13,8 +13,6 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
-from tests.lab.ports import free_port
-from tests.mail.scripted import LOOPBACK, Talk, scripted, trusting
 
 from fumibako.mail.connect import (
     AddressRefused,
@@ -42,6 +40,8 @@ from fumibako.mail.connect import (
     tls_failure,
 )
 from fumibako.mail.imap import ImapClient
+from tests.lab.ports import free_port
+from tests.mail.scripted import LOOPBACK, Talk, scripted, trusting
 
 HOME = ip_address("127.0.0.1")
 

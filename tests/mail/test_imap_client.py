@@ -6,7 +6,6 @@ import contextlib
 import traceback
 
 import pytest
-from tests.mail.scripted import Talk, scripted
 
 from fumibako.mail.connect import Dropped, NotAMailServer, Security, TimedOut
 from fumibako.mail.imap import (
@@ -26,6 +25,7 @@ from fumibako.mail.imap import (
     login,
 )
 from fumibako.mail.imap import TimedOut as CommandTimedOut
+from tests.mail.scripted import Talk, scripted
 
 SECRET = 'geheim"ö\\あ'
 PLAIN = base64.b64encode(b"\0taro\0" + SECRET.encode())

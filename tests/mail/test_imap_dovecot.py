@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import uvloop
-from tests.lab.dovecot import running_dovecot, sample_mail
 
 from fumibako.mail.imap import CommandRefused, Exists, ImapClient, LoginRefused
 from fumibako.mail.imap.mutf7 import encode
+from tests.lab.dovecot import running_dovecot, sample_mail
 
 pytestmark = pytest.mark.lab
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.dns import Fails, NameServer, running_dns
 
 from fumibako.mail.connect import Network, Security, Server
 from fumibako.mail.diagnosis import Failure
 from fumibako.mail.discovery.lookup import Records, look_up
+from tests.lab.dns import Fails, NameServer, running_dns
 
 HERE = {"A": ["127.0.0.1"]}
 

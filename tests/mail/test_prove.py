@@ -10,6 +10,10 @@ from importlib import import_module
 from itertools import count
 
 import pytest
+
+from fumibako.mail.connect import Network, Security, Server
+from fumibako.mail.diagnosis import Failure, Stage
+from fumibako.mail.discovery import DomainSettings, ProbeRequest, Proven, Wish, prove
 from tests.lab.ca import CertificateAuthority
 from tests.lab.dns import Fails, NameServer, running_dns
 from tests.lab.dovecot import sample_mail
@@ -22,10 +26,6 @@ from tests.lab.mailhost import (
 )
 from tests.lab.ports import running
 from tests.lab.recorder import Recorder, recorder
-
-from fumibako.mail.connect import Network, Security, Server
-from fumibako.mail.diagnosis import Failure, Stage
-from fumibako.mail.discovery import DomainSettings, ProbeRequest, Proven, Wish, prove
 
 pytestmark = [pytest.mark.lab, needs_standard_ports]
 

@@ -4,16 +4,6 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.ca import CertificateAuthority
-from tests.lab.dns import running_dns
-from tests.lab.mailhost import (
-    MailHost,
-    loopback_address,
-    loopback_network,
-    needs_standard_ports,
-    running_mail_host,
-)
-from tests.lab.recorder import recorder
 
 from fumibako.mail.connect import (
     CertificateForeignName,
@@ -26,6 +16,16 @@ from fumibako.mail.connect import (
     TimedOut,
 )
 from fumibako.mail.submission import Refused, StartTlsMissing, SubmissionClient
+from tests.lab.ca import CertificateAuthority
+from tests.lab.dns import running_dns
+from tests.lab.mailhost import (
+    MailHost,
+    loopback_address,
+    loopback_network,
+    needs_standard_ports,
+    running_mail_host,
+)
+from tests.lab.recorder import recorder
 
 pytestmark = [pytest.mark.lab, needs_standard_ports]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.site.processes import is_alive, wait_for
 
 from fumibako.site import postgres
+from tests.site.processes import is_alive, wait_for
 
 pytestmark = pytest.mark.lab
 

@@ -22,10 +22,6 @@ import psycopg
 import pytest
 from django.conf import global_settings
 from psycopg import sql
-from tests.lab.dovecot import Dovecot, authority, dovecot, sample_mail
-from tests.lab.installation import Installation, installation, until
-from tests.lab.ports import free_port
-from tests.world import World, make_world
 
 from fumibako.linking import folder_key
 from fumibako.linking.models import LinkDraft, MailboxSecret
@@ -33,6 +29,10 @@ from fumibako.mail.connect import Security
 from fumibako.mail.diagnosis import Failure
 from fumibako.mail.discovery import ProbeRequest, Wish, prove
 from fumibako.site.redaction import redact
+from tests.lab.dovecot import Dovecot, authority, dovecot, sample_mail
+from tests.lab.installation import Installation, installation, until
+from tests.lab.ports import free_port
+from tests.world import World, make_world
 
 __all__ = ["authority", "dovecot"]
 

@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.test import Client
-from tests.site.processes import FUMIBAKO, PATIENCE, environment, wait_for
 
 from fumibako.accounts import add_person, create_organization
 from fumibako.accounts.models import Person
 from fumibako.events.feed import CHANNEL, topic_of
+from tests.site.processes import FUMIBAKO, PATIENCE, environment, wait_for
 
 pytestmark = pytest.mark.lab
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from tests.site.processes import Up, children, fumibako, is_alive, small_disk, up, wait_for
 
 pytestmark = pytest.mark.lab

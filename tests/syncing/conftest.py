@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.lab.dovecot import Dovecot, authority, dovecot
 from tests.lab.installation import Installation, installation
 from tests.world import World, make_world

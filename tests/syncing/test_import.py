@@ -7,15 +7,15 @@ from pathlib import Path
 import psycopg
 import pytest
 import zstandard
-from tests.lab.dovecot import Dovecot, sample_mail
-from tests.lab.faulty_parser import with_faulty_parser
-from tests.lab.installation import Installation, installation, until
-from tests.world import World
 
 from fumibako.archive.models import Message, Placement
 from fumibako.events.models import Event
 from fumibako.linking.models import LinkDraft, Mailbox, MailboxSecret
 from fumibako.mail.imap.mutf7 import encode
+from tests.lab.dovecot import Dovecot, sample_mail
+from tests.lab.faulty_parser import with_faulty_parser
+from tests.lab.installation import Installation, installation, until
+from tests.world import World
 
 pytestmark = pytest.mark.lab
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from django.db import connection, transaction
-from tests.lab.dovecot import Dovecot, sample_mail
-from tests.lab.installation import Installation, until
-from tests.world import World
 
 from fumibako import linking
 from fumibako.archive.models import Message, Placement
 from fumibako.events.models import Event
 from fumibako.linking.models import Mailbox
+from tests.lab.dovecot import Dovecot, sample_mail
+from tests.lab.installation import Installation, until
+from tests.world import World
 
 pytestmark = pytest.mark.lab
 
