@@ -274,6 +274,20 @@ def test_an_address_that_moved_to_another_server_keeps_its_mailbox(person: Perso
     assert linking.get_mailbox(person, mailbox).imap.host == "imap.elsewhere.example"
 
 
+def test_a_colleagues_old_mailbox_is_not_had_by_typing_its_address_beside_a_server_of_ones_own(
+    person: Person, colleague: Person, server: MailServer
+) -> None:
+    mailbox = link(person)
+    linking.unlink(person, mailbox)
+    server.answer = proven("mine", "imap.of-my-own.example")
+    draft = prove(colleague, begin(colleague))
+    assert (draft.state, draft.mailbox) == ("colleague", None)
+    with pytest.raises(NotFound):
+        linking.finish_link(colleague, draft.public_id, USUAL)
+    assert linking.mailboxes_of(colleague) == ()
+    assert [card.public_id for card in linking.mailboxes_of(person)] == [mailbox]
+
+
 def test_of_two_old_mailboxes_that_meet_the_one_of_the_address_goes_on(person: Person, server: MailServer) -> None:
     server.answer = proven("first")
     first = link(person, address="first@example.jp")

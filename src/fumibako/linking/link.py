@@ -217,6 +217,15 @@ def leave_login(box: Mailbox) -> None:
     Mailbox.objects.filter(pk=box.pk).update(imap_username=f"{box.imap_username}\n{box.public_id}")
 
 
+def may_take_up(box: Mailbox, person: Person, imap: dict[str, Any]) -> bool:
+    """Whether ``person``, who has proved the login ``imap``, may go on with an unlinked mailbox and read its mail.
+
+    It was theirs, or the login is its own. An address alone proves nothing: anybody can type it beside another server.
+    """
+    same_login = (box.imap_host, box.imap_username) == (imap["host"], imap["username"])
+    return same_login or MailboxPerson.objects.filter(mailbox=box, person=person, until__isnull=True).exists()
+
+
 def _set_range(box: Mailbox, range: str) -> None:
     since = range_start(range)
     if box.pk and box.history_since and (since is None or since < box.history_since):
@@ -229,9 +238,8 @@ def _take_up(person: Person, row: LinkDraft, proven: dict[str, Any]) -> Mailbox:
     same = Q(address_key=row.address_key) | Q(imap_host=imap["host"], imap_username=imap["username"])
     known = list(Mailbox.objects.select_for_update().filter(same, organization=person.organization))
     box = next((box for box in known if box.address_key == row.address_key), known[0] if known else None)
-    for other in known:
-        if other.state != State.UNLINKED:
-            raise LinkedByColleague(row.address)
+    if any(other.state != State.UNLINKED for other in known) or (box and not may_take_up(box, person, imap)):
+        raise LinkedByColleague(row.address)
     if box is None:
         box = Mailbox(organization=person.organization, address=row.address, address_key=row.address_key)
     elif box.address_key != row.address_key and row.address not in box.aliases:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from fumibako.accounts.models import Person
 from fumibako.linking.drafts import FAILED_LIFE, failure_json
-from fumibako.linking.link import folder_key, keep_secrets, leave_login, shard_of
+from fumibako.linking.link import folder_key, keep_secrets, leave_login, may_take_up, shard_of
 from fumibako.linking.models import LinkDraft, Mailbox, MailboxPerson, MailDomain
 from fumibako.linking.secrets import SecretLost, open_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
@@ -222,12 +222,15 @@ def _succeed(draft: int, attempt: int, proven: Proven, seen: list[Stage]) -> Non
 
 
 def _linked_already(row: LinkDraft, proven: Proven) -> Mailbox | None:
-    """Another linked mailbox of the organization that has this address or this login."""
+    """A mailbox that stands in the way: linked with this address or login, or of this address and a colleague's."""
     same = Q(address_key=row.address_key) | Q(imap_host=proven.imap.server.host, imap_username=proven.imap.username)
-    linked = Mailbox.objects.filter(same, organization=row.organization).exclude(state=State.UNLINKED)
+    boxes = Mailbox.objects.filter(same, organization=row.organization)
+    linked = boxes.exclude(state=State.UNLINKED)
     if row.purpose != LinkDraft.Purpose.LINK:
-        linked = linked.exclude(pk=cast(int, row.mailbox_id))
-    return linked.first()
+        return linked.exclude(pk=cast(int, row.mailbox_id)).first()
+    login = _login_json(proven.imap)
+    of_address = boxes.filter(address_key=row.address_key)
+    return linked.first() or next((box for box in of_address if not may_take_up(box, row.person, login)), None)
 
 
 def _is_of(box: Mailbox, person: Person) -> bool:
