@@ -127,6 +127,15 @@ async def test_a_message_that_left_the_server_stays_where_it_was(store: Store, w
     assert await _subjects(world.person, folder="inbox") == ["gone"]
 
 
+async def test_mail_of_a_folder_that_is_no_longer_chosen_stays_in_its_list(store: Store, world: World) -> None:
+    await store.rows("UPDATE folder SET role = 'other', name = 'Project' RETURNING 1")
+    await store.commit({1: mail("old")})
+    await store.rows("UPDATE folder SET chosen = false RETURNING 1")
+    (entry,) = await in_thread(lambda: folders_of(world.person))
+    assert entry.name == "Project"
+    assert await _subjects(world.person, folder=entry.key) == ["old"]
+
+
 async def test_an_unreadable_mail_has_a_list_of_its_own(store: Store, world: World) -> None:
     await store.commit({1: mail("fine"), 2: mail("bad", message_id="2")})
     await store.rows("UPDATE message SET unreadable = 'parser_died' WHERE subject = 'bad' RETURNING 1")

@@ -11,13 +11,14 @@ from typing import Any
 
 from django.core import signing
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 
 from fumibako.accounts.models import Person
 from fumibako.archive.errors import NotFound
-from fumibako.archive.models import Attachment, Message, Opening
+from fumibako.archive.models import Attachment, Message, Opening, Placement
 from fumibako.archive.raw import get_raw
 from fumibako.archive.reader import Reading, Unreadable, read_letter, read_part
-from fumibako.linking import chosen_folders, readable_mailboxes, readable_to
+from fumibako.linking import readable_mailboxes, readable_to
 from fumibako.linking.models import Folder, Mailbox
 from fumibako.mail.letter import Address
 
@@ -155,7 +156,7 @@ def list_messages(
     them, in subject, people, text and file names, ``after`` is a ``Listing.next``. Raises NotFound.
     """
     boxes = _boxes(person, mailbox)
-    folders = chosen_folders(list(boxes)) if folder not in {None, "unreadable"} else ()
+    folders = _folders(boxes) if folder not in {None, "unreadable"} else ()
     return _list(person, boxes, folders, folder=folder, words=words, after=after, limit=limit)
 
 
@@ -170,7 +171,7 @@ def list_with_folders(
 ) -> tuple[tuple[FolderEntry, ...], Listing]:
     """What ``folders_of`` and ``list_messages`` give, for the page that shows both. Raises NotFound."""
     boxes = _boxes(person, mailbox)
-    folders = chosen_folders(list(boxes))
+    folders = _folders(boxes)
     listing = _list(person, boxes, folders, folder=folder, words=words, after=after, limit=limit)
     return _entries(person, boxes, folders), listing
 
@@ -214,12 +215,20 @@ def _list(
 
 
 def folders_of(person: Person, mailbox: str | None = None) -> tuple[FolderEntry, ...]:
-    """The folders whose mail is imported, with unread counts; received and sent mail of all mailboxes in one each.
+    """The folders that have mail here, with unread counts; received and sent mail of all mailboxes in one each.
 
     Mails that could not be read whole come last, where there are any. Raises NotFound.
     """
     boxes = _boxes(person, mailbox)
-    return _entries(person, boxes, chosen_folders(list(boxes)))
+    return _entries(person, boxes, _folders(boxes))
+
+
+def _folders(boxes: dict[int, Mailbox]) -> tuple[Folder, ...]:
+    """The folders of a list: those that are imported, and those that were and have left mail here."""
+    left = Exists(Placement.objects.filter(folder=OuterRef("pk")))
+    folders = Folder.objects.filter(Q(chosen=True) | left, mailbox__in=list(boxes))
+    order = {"inbox": 0, "sent": 1}
+    return tuple(sorted(folders, key=lambda folder: (order.get(folder.role, 2), folder.name)))
 
 
 def _entries(person: Person, boxes: dict[int, Mailbox], folders: tuple[Folder, ...]) -> tuple[FolderEntry, ...]:

@@ -53,7 +53,6 @@ _FROM = {
     "overview": (
         "LoginSettings",
         "MailboxCard",
-        "chosen_folders",
         "find_mailboxes",
         "get_mailbox",
         "mailboxes_of",

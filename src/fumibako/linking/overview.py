@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from fumibako.accounts.models import Organization, Person
 from fumibako.linking.errors import NotFound
-from fumibako.linking.models import Folder, Mailbox, MailboxPerson
+from fumibako.linking.models import Mailbox, MailboxPerson
 from fumibako.linking.states import State
 
 STATE_ORDER = [
@@ -95,13 +95,6 @@ def readable_to(person: Person) -> QuerySet[Mailbox]:
 def readable_mailboxes(person: Person) -> dict[int, Mailbox]:
     """The mailboxes of ``readable_to``, by id."""
     return {box.id: box for box in readable_to(person).order_by("address_key")}
-
-
-def chosen_folders(mailboxes: list[int]) -> tuple[Folder, ...]:
-    """The chosen folders of these mailboxes, in the order of the list at the left: received, sent, the rest by name."""
-    order = {"inbox": 0, "sent": 1}
-    folders = Folder.objects.filter(mailbox__in=mailboxes, chosen=True)
-    return tuple(sorted(folders, key=lambda folder: (order.get(folder.role, 2), folder.name)))
 
 
 def worst_states(organization: Organization) -> dict[int, State]:
