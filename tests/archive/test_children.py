@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fumibako.archive import ParserPool
+from fumibako.archive import ChildDied, ParserPool
 from fumibako.linking.models import Folder, Mailbox
 from tests.archive.conftest import Store, mail
 from tests.lab.faulty_parser import with_faulty_parser
@@ -45,6 +45,18 @@ async def test_children_live_on_after_one_has_died(faulty: Store) -> None:
     await faulty.commit({1: mail(body="kill the parser")})
     await faulty.commit({2: mail("next", message_id="2")})
     assert await faulty.rows(STORED) == [("", "parser_died"), ("next", None)]
+
+
+async def test_mails_are_not_blamed_where_children_cannot_live_at_all(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: str, box: Mailbox, folder: Folder
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit(1)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    async with ParserPool(children=1, slots=1) as parsers:
+        store = Store(database_url, parsers, box, folder)
+        with pytest.raises(ChildDied):
+            await store.commit({1: mail()})
+    assert await store.rows("SELECT count(*) FROM message") == [(0,)]
 
 
 async def test_a_child_gets_nothing_of_the_owners_environment(

@@ -25,7 +25,7 @@ _FROM = {
     "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
     "rows": ("Where",),
     "statistics": ("analyze_young",),
-    "children": ("Entry", "Job", "ParserPool", "Region", "Slot"),
+    "children": ("ChildDied", "Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (
         "File",
         "FileRow",

@@ -160,11 +160,14 @@ class ParserPool:
         self._free.put_nowait(slot)
 
     async def build(self, job: Job) -> Built:
-        """Make the rows of a batch, whatever its mails do to the children that read them."""
+        """Make the rows of a batch, whatever its mails do to the children that read them.
+
+        Raises ChildDied where a child does not even live without mails: then the mails are not to blame.
+        """
         try:
             return await self._ask(job, self._batch_timeout)
         except ChildDied:
-            pass
+            await self._ask(replace(job, entries=(), ids=()), self._mail_timeout)
         marked = []
         for n, entry in enumerate(job.entries):
             try:
