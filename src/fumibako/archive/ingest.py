@@ -79,9 +79,12 @@ async def commit_batch(
     """Store a batch whose rows are ``built``; the connection is in autocommit mode, the transaction is this call's.
 
     ``build`` is asked once more where some of the mails are here already under another place: by the same bytes, which
-    is all that makes two mails one (design §3). Raises Stale, having stored nothing.
+    is all that makes two mails one. That is before the transaction, which waits for no child; between the two nobody
+    else stores into the mailbox, or its unique key refuses the batch. Raises Stale, having stored nothing.
     """
     job = batch.job
+    if known := await _same_bytes(connection, job.where.mailbox, built):
+        built = await build(replace(job, known=known))
     async with connection.transaction():
         cursor = await connection.execute(
             _LOCK,
@@ -89,9 +92,6 @@ async def commit_batch(
         )
         if await cursor.fetchone() is None:
             raise Stale("the mailbox or its folder has changed")
-        known = await _same_bytes(connection, job.where.mailbox, built)
-        if known:
-            built = await build(replace(job, known=known))
         async with connection.cursor() as copying:
             for table, (at, length) in built.tables.items():
                 async with copying.copy(_COPY[table]) as copy:
