@@ -45,7 +45,7 @@ def test_a_worker_that_wakes_after_another_has_taken_over_stores_nothing(
         fumibako.start_worker()
         until(lambda: fumibako.status(address)["state"] == "live")
         os.kill(stale.pid, signal.SIGCONT)
-        until(lambda: "waits for the database" in fumibako.log())
+        until(lambda: "another worker is at work" in fumibako.log())
     finally:
         os.kill(stale.pid, signal.SIGKILL)
         stale.wait()
