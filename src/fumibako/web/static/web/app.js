@@ -77,6 +77,7 @@ function markOpened() {
     if (here) {
       link.setAttribute("aria-current", "true");
       link.classList.remove("new");
+      link.querySelector("b > .vh")?.remove();
       link.scrollIntoView({ block: "nearest" });
     }
   }
