@@ -3,10 +3,11 @@
 # make test-fast  only the tests that need no server
 # make lint       style, types and the order of the rooms
 # make bench      measure import and reading
+# make screens    take the pictures of docs/screens anew (needs Chromium)
 
 export UV_PYTHON_DOWNLOADS = never
 
-.PHONY: run test test-fast lint bench python
+.PHONY: run test test-fast lint bench screens python
 
 run:
 	@scripts/bring-python --no-dev --inexact
@@ -31,3 +32,6 @@ bench: python
 
 python:
 	@scripts/bring-python
+
+screens: python
+	@PYTHONPATH=. .venv/bin/python -m tests.browser.screens

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urldefrag, urlsplit
 from playwright.sync_api import Page
 
 IDENTIFIER = re.compile(r"\b(mb|ms|pe|og|dr)_\w+|\b\d+\b")
-SEEN_OF_A_KIND = 2  # pages that differ only by whose or which mail they are about
+SEEN_OF_A_KIND = 1  # pages that differ only by whose or which mail they are about
 
 LINKS = """() => [...document.querySelectorAll("a[href]")].filter((link) => link.checkVisibility()).map(
     (link) => [link.href, link.hasAttribute("download")])"""
@@ -42,16 +42,21 @@ class Crawl:
 
     def _leads_somewhere(self, target: str, fragment: str, source: str) -> bool:
         """Ask for a link's target, once; whether it is there, with the part that the link names."""
-        whole = f"{target}#{fragment}"
-        if whole in self.asked:
+        same = f"{without_query(target)}#{fragment}"
+        if same in self.asked:
             return False
-        self.asked.add(whole)
+        self.asked.add(same)
         answer = self.page.request.get(target)
         if not answer.ok:
             self.faults.append(f"{answer.status}: {target} (on {source})")
         elif fragment and f'id="{fragment}"' not in answer.text():
             self.faults.append(f"no #{fragment} at {target} (on {source})")
         return answer.ok
+
+
+def without_query(address: str) -> str:
+    """An address as it is asked for once: a mail is the same beside whatever list it stands."""
+    return address.partition("?")[0] if IDENTIFIER.search(urlsplit(address).path) else address
 
 
 def kind_of(address: str) -> str:

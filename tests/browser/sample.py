@@ -38,10 +38,10 @@ class SampleMailbox:
             imap.select(FOLDERS[folder], readonly=True)
             yield imap
 
-    def count(self, folder: str = "INBOX") -> int:
-        """How many mails are in the folder."""
+    def count(self, folder: str = "INBOX", which: str = "ALL") -> int:
+        """How many mails of the folder are such (a key of SEARCH, RFC 3501 section 6.4.4)."""
         with self.examined(folder) as imap:
-            return len(imap.search(None, "ALL")[1][0].split())
+            return len(imap.search(None, which)[1][0].split())
 
     def flags(self, message_id: str) -> set[str]:
         """The flags of a mail of the INBOX."""

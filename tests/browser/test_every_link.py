@@ -1,13 +1,13 @@
 """Every link on every page leads somewhere, for an admin and for a member, in both languages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.crawler import Crawl
 from tests.browser.installation import NO_SUCH_DOMAIN, Installation
-from tests.browser.people import Newcomer
+from tests.browser.people import Newcomer, log_in
 from tests.browser.wizard import begin_link
 from tests.browser.words import JAPANESE, LANGUAGES
 
@@ -31,9 +31,9 @@ EVERY_PAGE = {
 
 
 @pytest.fixture(scope="module")
-def tried(reader: Newcomer, installation: Installation, browser: object) -> Newcomer:
+def tried(reader: Newcomer, installation: Installation, browser: Browser) -> Newcomer:
     """The reader, who has also tried to link an address that does not exist."""
-    page = browser.new_page(storage_state=reader.state, base_url=installation.url)  # type: ignore[attr-defined]
+    page = browser.new_page(storage_state=reader.state, base_url=installation.url)
     page.goto("/")
     page.get_by_role("link", name=JAPANESE.settings).click()
     begin_link(page, f"shiro@{NO_SUCH_DOMAIN}", "x")
@@ -50,13 +50,27 @@ def speak(page: Page, language: str) -> None:
     expect(page.locator("html")).to_have_attribute("lang", language)
 
 
-@pytest.mark.parametrize("language", list(LANGUAGES))
-def test_every_link_of_somebody_with_a_mailbox_leads_somewhere(
-    tried: Newcomer, new_context: Callable[..., BrowserContext], base_url: str, language: str
-) -> None:
+@pytest.fixture(params=list(LANGUAGES))
+def speaking(
+    request: pytest.FixtureRequest, tried: Newcomer, new_context: Callable[..., BrowserContext]
+) -> Iterator[Page]:
+    """Their page, in each of the languages."""
     page = new_context(storage_state=tried.state).new_page()
-    speak(page, language)
-    crawl = Crawl(page, base_url)
+    speak(page, request.param)
+    yield page
+    speak(page, "ja")
+
+
+def test_every_link_of_somebody_with_a_mailbox_leads_somewhere(speaking: Page, base_url: str) -> None:
+    crawl = Crawl(speaking, base_url)
     crawl.walk()
     assert crawl.faults == []
     assert {kind.partition("?")[0] for kind in crawl.opened} >= EVERY_PAGE | {"/admin/people/", "/admin/people/*/"}
+
+
+def test_every_link_of_a_member_leads_somewhere(page: Page, installation: Installation, base_url: str) -> None:
+    log_in(page, installation.member.login, installation.member.password)
+    crawl = Crawl(page, base_url)
+    crawl.walk()
+    assert crawl.faults == []
+    assert not [kind for kind in crawl.opened if kind.startswith("/admin/")]

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.installation import Installation
 from tests.browser.people import PASSWORD, Newcomer, log_in, set_password
-from tests.browser.wizard import begin_link
+from tests.browser.wizard import begin_link, sheet
 from tests.browser.words import JAPANESE
 
 COLLEAGUE = "すでに社内のほかの方が連携しています"
@@ -48,7 +48,8 @@ def test_a_colleague_comes_sees_nothing_of_another_and_is_stopped(
     admin.get_by_role("link", name=JAPANESE.mail, exact=True).click()
     letter = admin.locator("#rows").get_by_role("link").first.get_attribute("href")
     admin.get_by_role("link", name=JAPANESE.settings).click()
-    unlinking = admin.get_by_role("link", name=JAPANESE.unlink_mailbox).get_attribute("href")
+    box = sheet(admin, sample.address)
+    unlinking = box.get_by_role("link", name=JAPANESE.unlink_mailbox).get_attribute("href")
     for address, status in ((letter, 404), (unlinking, 404), ("/admin/people/", 403)):
         assert theirs.request.get(str(address)).status == status
 
