@@ -74,8 +74,8 @@ def page(chromium, address: str, member: Person) -> Iterator["sync_api.Page"]:
 
 
 @pytest.fixture
-def plain(chromium, address: str, member: Person) -> Iterator["sync_api.Page"]:
-    """A page without JavaScript."""
+def plain(chromium, browser_name: str, address: str, member: Person) -> Iterator["sync_api.Page"]:
+    """A page without JavaScript. `browser_name` sorts its test to those of `page`, so that Chromium starts once."""
     context = logged_in(chromium, address, member, java_script_enabled=False)
     yield context.new_page()
     context.close()
