@@ -20,7 +20,8 @@ from tests.browser.wizard import begin_link, sheet
 from tests.browser.words import LANGUAGES, Words
 
 SCREENS = Path(__file__).parents[2] / "docs" / "screens"
-SIZE = {"width": 1200, "height": 860}
+SIZE = {"width": 1200, "height": 620}
+ROOM_FOR_MAIL = {"width": 1200, "height": 860}
 FRONT = "mailboxes"
 """The picture that the README shows, in Japanese, under this name alone."""
 
@@ -139,6 +140,7 @@ class Walk:
     def read(self) -> None:
         """The mail, and a letter of HTML."""
         page = self.page
+        page.set_viewport_size(ROOM_FOR_MAIL)
         page.get_by_role("link", name=self.say.mail, exact=True).click()
         page.locator("#rows").get_by_role("link").nth(3).click()
         expect(page.get_by_role("article").get_by_role("heading")).to_be_visible()
@@ -146,6 +148,7 @@ class Walk:
         page.locator("#rows").get_by_role("link").filter(has_text=NEWSLETTER).first.click()
         expect(page.locator("iframe").content_frame.get_by_text(NEWSLETTER).first).to_be_visible()
         self.picture("letter", whole=False)
+        page.set_viewport_size(SIZE)
 
     def invite(self) -> None:
         """The members, one of them invited."""

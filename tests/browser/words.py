@@ -8,7 +8,6 @@ class Words:
     """Labels of buttons, links, fields and headings; `language` is the one that they are in."""
 
     language: str
-    product: str
     # logging in
     login_name: str
     password: str
@@ -64,14 +63,12 @@ class Words:
     mail: str
     search: str
     received: str
-    sent: str
     unread: str
     own_password: str
 
 
 JAPANESE = Words(
     language="ja",
-    product="文箱",
     login_name="ログイン名",
     password="パスワード",
     log_in="ログイン",
@@ -129,14 +126,12 @@ JAPANESE = Words(
     mail="メール",
     search="メールを検索",
     received="受信",
-    sent="送信",
     unread="未読",
     own_password="これは文箱のログインパスワードです。",
 )
 
 ENGLISH = Words(
     language="en",
-    product="Fumibako",
     login_name="Login name",
     password="Password",
     log_in="Log in",
@@ -194,7 +189,6 @@ ENGLISH = Words(
     mail="Mail",
     search="Search mail",
     received="Received",
-    sent="Sent",
     unread="Unread",
     own_password="This is your Fumibako password.",
 )
