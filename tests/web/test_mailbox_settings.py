@@ -131,3 +131,17 @@ def test_pages_of_an_unlinked_mailbox_lead_to_linking_it_again(desk: Client, wor
     for name in ("password", "connection", "folders"):
         assert desk.get(path(box, name))["Location"] == path(box, "again")
     assert desk.get(path(box, "unlink"))["Location"] == "/settings/mailboxes/"
+
+
+def test_an_inbox_that_was_not_chosen_is_not_brought_in_by_saving_the_page_as_it_stands(
+    desk: Client, world: World
+) -> None:
+    box = world.add_mailbox()
+    world.add_folder(box, chosen=False)
+    project = world.add_folder(box, "Project", "other")
+    page = text(desk.get(path(box, "folders")))
+    assert '<option value="" selected>受信フォルダなし</option>' in page
+    selected = dict(re.findall(r'<select name="(inbox|sent|range)".*?<option value="([^"]*)" selected>', page))
+    desk.post(path(box, "folders"), {**selected, "folder": re.findall(r'value="([^"]*)" checked', page)})
+    chosen = Folder.objects.filter(mailbox=box, chosen=True)
+    assert [folder.pk for folder in chosen] == [project.pk]
