@@ -40,7 +40,7 @@ async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -
     if box.history_since and any(low < linked for low, _ in unknown.ranges):
         recent = await client.uid_search(since(box.history_since))
         before = unknown.minus(recent).below(linked)
-    looked = Looked(folder, opened.exists, uidnext, opened.highestmodseq, unknown.minus(before))
+    looked = Looked(folder, opened.exists, uidnext, opened.highestmodseq, everything, unknown.minus(before))
     to_import = len(everything) - await _skipped(hands, folder, len(before))
     fence = hands.fence(box.shard)
     await note_look(hands.pool, box, looked, fence, skipped={"before_range": before}, to_import=to_import)

@@ -137,12 +137,13 @@ class Folder:
 
 @dataclass(frozen=True)
 class Looked:
-    """An opened folder: the numbers that the server gave, and the UIDs that are to be fetched."""
+    """An opened folder: the numbers that the server gave, the UIDs that are there, and those that are to be fetched."""
 
     folder: Folder
     messages: int
     uidnext: int
     highest_modseq: int | None
+    there: UidSet
     wanted: UidSet
 
 

@@ -7,10 +7,8 @@ import asyncio
 import logging
 from itertools import cycle
 
-from psycopg import AsyncConnection
-
 from fumibako.archive import Stale
-from fumibako.mail.imap import CommandRefused, Fetched, ImapClient, UidSet
+from fumibako.mail.imap import CommandRefused, Fetched, ImapClient
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.importing import fetch_mail, look
 from fumibako.syncing.mailbox import Folder, Looked, Mailbox, check_fence, load_folders, multirange_of
@@ -101,21 +99,17 @@ async def _compare(hands: Hands, client: ImapClient, box: Mailbox, looked: Looke
         if fetched.uid is not None and fetched.flags is not None:
             flags[fetched.uid] = fetched.flags
 
-    there = await client.uid_search(b"ALL") if looked.messages else UidSet()
-    if len(there):
-        newest = f"{max(1, len(there) - FLAGS + 1)}:*"
+    if len(looked.there):
+        newest = f"{max(1, len(looked.there) - FLAGS + 1)}:*"
         await client.fetch(newest, "(UID FLAGS)", uid=False, on_message=on_message)
     folder = {"folder": looked.folder.id, "uidvalidity": looked.folder.uidvalidity}
     async with hands.pool.connection() as connection, connection.transaction():
         told = {"uids": list(flags), "flags": [" ".join(names) for names in flags.values()]}
         cursor = await connection.execute(_FLAGS, {**folder, **told})
         changed = cursor.rowcount
-        cursor = await connection.execute(_GONE, {**folder, "there": multirange_of(there), "uidnext": looked.uidnext})
+        there = {"there": multirange_of(looked.there), "uidnext": looked.uidnext}
+        cursor = await connection.execute(_GONE, {**folder, **there})
         changed += cursor.rowcount
         if changed:
-            await _tell(connection, box)
+            await connection.execute(_TELL, [box.id])
         await check_fence(connection, hands.fence(box.shard))
-
-
-async def _tell(connection: AsyncConnection, box: Mailbox) -> None:
-    await connection.execute(_TELL, [box.id])
