@@ -16,6 +16,8 @@ class Message(Scoped):
     ``sort_at`` is fixed at ingest: INTERNALDATE for live mail; for history the header's Date where it is readable and
     at most a day after INTERNALDATE. ``unreadable`` names why the parser could not read it (``parser_died``,
     ``parser_hung``), ``skipped`` why the body was not fetched (``too_large``). ``sha256`` is null without a body.
+    ``deleted_at``: the server has it in no folder any more; ``left_to``: it went to a folder that is not imported. Both
+    stay readable here.
     """
 
     class Origin(models.TextChoices):
@@ -47,6 +49,7 @@ class Message(Scoped):
     skipped = models.TextField(null=True)
     stored_at = models.DateTimeField(db_default=Now())
     deleted_at = models.DateTimeField(null=True)
+    left_to = within("linking.Folder", null=True, db_index=False, related_name="+")
 
     class Meta:
         db_table = "message"

@@ -46,7 +46,10 @@ def within(to: str, **options: Any) -> "models.ForeignKey[Any, Any]":
 
 
 class MailDomain(Scoped):
-    """メールサーバーの推奨設定: a company's mail domain with its servers and the shape of its login names."""
+    """メールサーバーの推奨設定: a company's mail domain with its servers and the shape of its login names.
+
+    ``own_server``: the admin has declared the server their own, so that it limits nobody by where they come from.
+    """
 
     class LoginShape(models.TextChoices):
         ADDRESS = "address"
@@ -63,6 +66,7 @@ class MailDomain(Scoped):
     smtp_port = models.IntegerField(null=True)
     smtp_security = models.TextField(null=True)
     login_shape = models.TextField(choices=LoginShape.choices, default=LoginShape.ADDRESS)
+    own_server = models.BooleanField(default=False)
     imap_proven_at = models.DateTimeField(null=True)
     smtp_proven_at = models.DateTimeField(null=True)
 
@@ -105,6 +109,7 @@ class Mailbox(Scoped):
     server_words = models.TextField(blank=True, default="")
     next_try_at = models.DateTimeField(null=True)
     refusals = models.SmallIntegerField(default=0)
+    refused_at = models.DateTimeField(null=True)
     generation = models.BigIntegerField(default=1)
 
     imap_host = models.TextField()
@@ -198,7 +203,10 @@ class Folder(Scoped):
     """A folder on the server, and what is known of it.
 
     ``known`` is the set of UIDs that need no fetch: stored or skipped. ``linked_uidnext`` is fixed when the folder is
-    first looked at after linking: mail below it is history, mail at or above it is new.
+    first looked at after linking: mail below it is history, mail at or above it is new. After the server has numbered
+    the folder anew, ``live_since`` is the last proof of life before that: unmatched mail that arrived since is new too.
+    ``numbered_by`` names the server whose UIDs these are, ``mailboxid`` is the folder's own id there (RFC 8474 §4).
+    ``proof`` is what the last proof of completeness, at ``proved_at``, found.
     """
 
     public_id = models.TextField(unique=True, default=folder_id)
@@ -216,9 +224,14 @@ class Folder(Scoped):
     size = models.BigIntegerField(null=True)
     known = UidSetField(db_default=models.Value("{}", output_field=UidSetField()))
     linked_uidnext = models.BigIntegerField(null=True)
+    live_since = models.DateTimeField(null=True)
+    numbered_by = models.TextField(blank=True, default="")
+    mailboxid = models.TextField(null=True)
     to_import = models.IntegerField(default=0)
     looked_at = models.DateTimeField(null=True)
     missing_since = models.DateTimeField(null=True)
+    proved_at = models.DateTimeField(null=True)
+    proof = models.JSONField(null=True)
 
     class Meta:
         db_table = "folder"
