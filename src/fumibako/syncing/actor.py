@@ -20,8 +20,9 @@ from fumibako.mail.connect import ConnectError
 from fumibako.mail.diagnosis import Failure, diagnose
 from fumibako.mail.imap import CommandRefused, ImapClient, ImapError
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.importing import FIRST, fetch_mail, look
+from fumibako.syncing.importing import fetch_mail, look
 from fumibako.syncing.mailbox import Mailbox, check_fence, load_folders, load_mailbox, note_folders
+from fumibako.syncing.pipeline import FIRST
 from fumibako.syncing.shards import ShardLost
 from fumibako.syncing.watch import watch
 

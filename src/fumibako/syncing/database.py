@@ -1,11 +1,22 @@
 """Connections of the hot path: psycopg's own pool beside the ORM."""
 
-from psycopg_pool import AsyncConnectionPool
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from fumibako.events import connection_string
 
 POOL_SIZE = 8  # four slots being written, the rest for looks and states
 IDLE_IN_TRANSACTION = 5_000  # milliseconds: a frozen worker must not hold a folder's row (its commit is fenced anyway)
+OUTAGE_SECONDS = 1.0  # between tries while the database is away
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 def make_pool() -> AsyncConnectionPool:
@@ -21,3 +32,16 @@ def make_pool() -> AsyncConnectionPool:
             "prepare_threshold": None,
         },
     )
+
+
+async def steadily(work: Callable[[], Awaitable[T]]) -> T:
+    """The result of ``work``, which is done again after each outage of the database.
+
+    ``work`` must do no harm when it is done twice: the answer to its COMMIT may be what was lost.
+    """
+    while True:
+        try:
+            return await work()
+        except (OperationalError, PoolTimeout) as error:
+            logger.warning("waiting for the database", extra={"error": type(error).__name__})
+            await asyncio.sleep(OUTAGE_SECONDS)

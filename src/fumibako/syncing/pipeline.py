@@ -1,0 +1,237 @@
+"""The fetches of one folder under way, and the batches that they fill: many fetches, bounded memory.
+
+Windows of UIDs are asked for while fewer than AHEAD bytes are under way; bodies land in the current slot's memory; a
+full slot is a batch, parsed by a child and stored by one transaction while the next one fills. No slot free: reading
+stops until there is one, so TCP holds the server back. Batches of a folder may be stored out of order, since what is
+known of it is a set.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Iterable
+from datetime import UTC, datetime
+
+from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, analyze_young, commit_batch, take_ids
+from fumibako.mail.imap import Fetched, ImapClient, UidSet
+from fumibako.syncing.hands import Hands
+from fumibako.syncing.mailbox import Folder, Mailbox
+
+FIRST = 50  # mails of the first window: the first screen
+SIZES = 2_500  # mails whose sizes are listed by one FETCH
+WINDOW = 4 << 20  # bytes of mail asked for by one FETCH
+AHEAD = 24 << 20  # bytes asked for and not yet here
+BATCH = 4 << 20  # bytes of mail in a transaction
+TOO_LARGE = 64 << 20  # bytes; of larger mails the header is kept and the body left on the server
+SLOTS = 4  # batches of one folder on their way: one filling, two parsed, one written
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """One run over the UIDs of a folder that a client has open.
+
+    ``before`` gives for each UID the next lower one that is to be fetched at all: what lies between needs no fetch.
+    """
+
+    def __init__(self, hands: Hands, client: ImapClient, box: Mailbox, folder: Folder, before: dict[int, int]) -> None:
+        self._hands = hands
+        self._client = client
+        self._box = box
+        self._folder = folder
+        self._where = Where(
+            organization=box.organization,
+            mailbox=box.id,
+            folder=folder.id,
+            uidvalidity=folder.uidvalidity or 0,
+            role=folder.role,
+            linked_uidnext=folder.linked_uidnext or 0,
+            own=box.own,
+        )
+        self._sizes: dict[int, int] = {}
+        self._wanted: set[int] = set()
+        self._before = before
+        self._slots = asyncio.Semaphore(SLOTS)
+        self._slot: Slot | None = None
+        self._entries: list[Entry] = []
+        self._too_large: list[int] = []
+        self._commits = asyncio.Lock()
+        self._under_way = 0
+        self._room = asyncio.Event()
+        self._tasks: asyncio.TaskGroup
+        self.given: set[int] = set()
+
+    async def run(self, wanted: UidSet) -> None:
+        """Fetch all of ``wanted``; returns when the last batch is stored."""
+        order = wanted.newest_first()
+        self._wanted = set(order)
+        await self._take_slot()
+        self._client.allocate = self._allocate
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                first = self._fetch(order[:FIRST])
+                sizes = [self._list_sizes(piece) for piece in pieces(order[FIRST:], SIZES)]
+                await first
+                self._close_batch()
+                for listing in sizes:
+                    await listing
+                await self._fetch_windows(order[FIRST:])
+                for uid in self._too_large:
+                    await self._fetch_header(uid)
+                self._close_batch()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+        finally:
+            self._client.allocate = None
+            if self._slot is not None:
+                self._hands.parsers.release(self._slot)
+                self._slots.release()
+
+    async def _fetch_windows(self, order: list[int]) -> None:
+        under_way: set[asyncio.Task[None]] = set()
+        self._too_large += [uid for uid in order if self._sizes.get(uid, 0) > TOO_LARGE]
+        for window in windows([uid for uid in order if self._sizes.get(uid, 0) <= TOO_LARGE], self._sizes):
+            size = sum(self._sizes.get(uid, 0) for uid in window)
+            while self._under_way and self._under_way + size > AHEAD:
+                self._room.clear()
+                await self._room.wait()
+            self._under_way += size
+            task = self._tasks.create_task(self._fetch_window(window, size))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            await asyncio.sleep(0)  # the command is sent when the task first runs
+        if under_way:
+            await asyncio.wait(under_way)
+
+    async def _fetch_window(self, window: list[int], size: int) -> None:
+        try:
+            await self._fetch(window)
+        finally:
+            self._under_way -= size
+            self._room.set()
+
+    def _fetch(self, uids: list[int]) -> Awaitable[None]:
+        return self._client.fetch(str(UidSet.of(uids)), self._items(), uid=True, on_message=self._on_message)
+
+    def _list_sizes(self, uids: list[int]) -> Awaitable[None]:
+        return self._client.fetch(str(UidSet.of(uids)), "(UID RFC822.SIZE)", uid=True, on_message=self._on_size)
+
+    async def _fetch_header(self, uid: int) -> None:
+        items = self._items("BODY.PEEK[HEADER]")
+        await self._client.fetch(str(uid), items, uid=True, on_message=self._on_header)
+
+    def _items(self, body: str = "BODY.PEEK[]") -> str:
+        extra = " EMAILID" if "OBJECTID" in self._client.capabilities else ""
+        return f"(UID FLAGS INTERNALDATE RFC822.SIZE{extra} {body})"
+
+    def _allocate(self, size: int) -> Region | None:
+        if size > TOO_LARGE or self._slot is None:
+            return None
+        return self._slot.allocate(size)
+
+    def _on_size(self, fetched: Fetched) -> None:
+        if fetched.uid is not None:
+            self._sizes[fetched.uid] = fetched.size or 0
+
+    def _on_message(self, fetched: Fetched) -> None:
+        if fetched.uid not in self._wanted or fetched.uid in self.given:
+            return
+        if fetched.skipped:
+            self._too_large.append(fetched.uid)
+        elif isinstance(fetched.body, Region):
+            self._add(fetched, fetched.body, skipped=None)
+        elif isinstance(fetched.body, bytes):
+            self._add(fetched, self._copy(fetched.body), skipped=None)
+
+    def _on_header(self, fetched: Fetched) -> None:
+        header = fetched.body if fetched.body is not None else fetched.sections.get("BODY[HEADER]")
+        if fetched.uid not in self._wanted or fetched.uid in self.given:
+            return
+        if isinstance(header, bytes):
+            header = self._copy(header)
+        if isinstance(header, Region):
+            self._add(fetched, header, skipped="too_large")
+
+    def _copy(self, data: bytes) -> Region:
+        if self._slot is None:
+            raise MemoryError("no slot")
+        region = self._slot.allocate(len(data))
+        region.view[:] = data
+        return region
+
+    def _add(self, fetched: Fetched, region: Region, *, skipped: str | None) -> None:
+        uid = fetched.uid or 0
+        arrived = fetched.internaldate or datetime.now(UTC)
+        self.given.add(uid)
+        self._entries.append(
+            Entry(
+                offset=region.offset,
+                length=region.length,
+                uid=uid,
+                flags=fetched.flags or (),
+                internal_date=int(arrived.timestamp() * 1_000_000),
+                size=fetched.size or region.length,
+                emailid=fetched.emailid,
+                skipped=skipped,
+            )
+        )
+        if self._slot is not None and self._slot.filled >= BATCH:
+            self._close_batch()
+
+    def _close_batch(self) -> None:
+        """Hand what has come so far to a child, and go on in another slot; where none is free, stop reading."""
+        if not self._entries or self._slot is None:
+            return
+        slot, self._slot = self._slot, None
+        entries, self._entries = tuple(self._entries), []
+        self._client.pause_reading()
+        self._tasks.create_task(self._store(slot, entries))
+        self._tasks.create_task(self._next_slot())
+
+    async def _take_slot(self) -> None:
+        await self._slots.acquire()
+        self._slot = await self._hands.parsers.take_slot()
+
+    async def _next_slot(self) -> None:
+        await self._take_slot()
+        self._client.resume_reading()
+
+    async def _store(self, slot: Slot, entries: tuple[Entry, ...]) -> None:
+        parsers = self._hands.parsers
+        try:
+            async with self._hands.pool.connection() as connection:
+                ids = await take_ids(connection, len(entries))
+            job = Job(slot=slot, where=self._where, entries=entries, ids=ids)
+            built = await parsers.build(job)
+            known = tuple((self._before[entry.uid] + 1, entry.uid) for entry in entries)
+            batch = Batch(job=job, generation=self._box.generation, known=known)
+            async with self._commits, self._hands.pool.connection() as connection:
+                fence = self._hands.fence(self._box.shard)
+                done = await commit_batch(connection, batch, built, fence, parsers.build)
+                await analyze_young(connection, next(self._hands.commits))
+        finally:
+            parsers.release(slot)
+            self._slots.release()
+        self._hands.numberer.wake()
+        self._hands.pulse.beat(self._box.id, self._box.organization)
+        if done.unreadable:
+            logger.warning("mails stored unread", extra={"folder": self._folder.id, "count": done.unreadable})
+
+
+def pieces(order: list[int], size: int) -> list[list[int]]:
+    """``order`` in pieces of at most ``size``."""
+    return [order[at : at + size] for at in range(0, len(order), size)]
+
+
+def windows(order: list[int], sizes: dict[int, int]) -> Iterable[list[int]]:
+    """``order`` in windows of about WINDOW bytes by the sizes that the server listed; a mail without one counts 0."""
+    window: list[int] = []
+    total = 0
+    for uid in order:
+        size = sizes.get(uid, 0)
+        if window and (total + size > WINDOW or len(window) >= SIZES):
+            yield window
+            window, total = [], 0
+        window.append(uid)
+        total += size
+    if window:
+        yield window
