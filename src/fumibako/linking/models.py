@@ -225,7 +225,7 @@ class Folder(Scoped):
     known = UidSetField(db_default=models.Value("{}", output_field=UidSetField()))
     linked_uidnext = models.BigIntegerField(null=True)
     live_since = models.DateTimeField(null=True)
-    numbered_by = models.TextField(blank=True, default="")
+    numbered_by = models.TextField(db_default="")
     mailboxid = models.TextField(null=True)
     to_import = models.IntegerField(default=0)
     looked_at = models.DateTimeField(null=True)

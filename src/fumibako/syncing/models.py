@@ -28,7 +28,7 @@ class HostLimit(models.Model):
     limit_key = models.TextField(primary_key=True)
     connections = models.IntegerField(null=True)
     pause_until = models.DateTimeField(null=True)
-    words = models.TextField(blank=True, default="")
+    words = models.TextField(db_default="")
     learned_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -40,7 +40,7 @@ class HostIncident(models.Model):
 
     host = models.TextField()
     cause = models.TextField()
-    server_words = models.TextField(blank=True, default="")
+    server_words = models.TextField(db_default="")
     began_at = models.DateTimeField(db_default=Now())
     next_probe_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
