@@ -5,10 +5,8 @@ another character takes `running_dovecot(authority, personality=…)`.
 """
 
 import contextlib
-import email.utils
 import getpass
 import grp
-import itertools
 import os
 import pwd
 import shutil
@@ -24,13 +22,16 @@ from pathlib import Path
 import pytest
 
 from fumibako.mail.connect import AllowedNetwork, Authority, Network, Security, Server
+from fumibako.mail.imap.mutf7 import encode
 
 from .ca import Certificate, CertificateAuthority
-from .ports import free_port, running, short_dir
+from .mailserver import Phone, commands_of, filed, logged_in, sample_mail
+from .ports import free_port, short_dir, start, stop
+
+__all__ = ["Dovecot", "authority", "dovecot", "running_dovecot", "sample_mail"]
 
 LOOPBACK = "127.0.0.1"
 _RELOADED = "SIGHUP received"
-HOUR = 3600.0  # seconds between two filled mails
 
 
 @dataclass
@@ -44,8 +45,9 @@ class Dovecot:
     imaps_port: int
     lmtp_port: int
     host: str = LOOPBACK
+    name: str = "dovecot"
     process: "subprocess.Popen[bytes] | None" = None
-    _serial: "itertools.count[int]" = field(default_factory=itertools.count)
+    passwords: dict[str, str] = field(default_factory=dict)
 
     @property
     def tls(self) -> Server:
@@ -68,8 +70,21 @@ class Dovecot:
             ),
         )
 
+    def start(self) -> None:
+        """Start it; returns once it answers."""
+        argv = ["dovecot", "-F", "-c", self.directory / "dovecot.conf"]
+        ports = (self.imap_port, self.imaps_port, self.lmtp_port)
+        self.process = start(argv, *ports, host=self.host, log=self.directory / "output.log")
+
+    def stop(self) -> None:
+        """End it and every session that it serves."""
+        if self.process is not None:
+            stop(self.process)
+            self.process = None
+
     def add_user(self, address: str, password: str, *, login: str | None = None) -> None:
         """Let a user log in, with the address or another login name; done when the server knows it."""
+        self.passwords[address] = password
         fields = f"user={address}" if login else ""
         with (self.directory / "users").open("a", encoding="utf-8") as users:
             users.write(f"{login or address}:{{PLAIN}}{password}::::::{fields}\n")
@@ -95,27 +110,28 @@ class Dovecot:
                 raise TimeoutError(f"Dovecot does not let {login} in")
             time.sleep(0.05)
 
+    def folder_name(self, *levels: str) -> str:
+        """The name of a folder beside INBOX, given its levels."""
+        return "/".join(levels)
+
     def maildir(self, address: str, folder: str = "INBOX") -> Path:
-        """Where a folder's mails lie; `folder` in modified UTF-7, levels joined by "." (Maildir++)."""
+        """Where a folder's mails lie (Maildir++)."""
         home = self.directory / "mail" / address
-        return home if folder == "INBOX" else home / f".{folder}"
+        return home if folder == "INBOX" else home / f".{encode(folder).decode().replace('/', '.')}"
 
     def fill(self, address: str, mails: Iterable[bytes], *, folder: str = "INBOX", seen: bool = True) -> int:
         """Put mails straight into a Maildir, an hour between them and the newest now; returns how many.
 
         Before the folder is first opened. File times become INTERNALDATE, order becomes UID order.
         """
-        maildir, letters = self.maildir(address, folder), list(mails)
+        maildir, letters = self.maildir(address, folder), filed(mails, seen=seen)
         made = [path for path in (maildir, *maildir.parents) if not path.exists()]
         for sub in ("cur", "new", "tmp"):
             (maildir / sub).mkdir(parents=True, exist_ok=True)
-        now = time.time()
-        for number, mail in enumerate(letters):
-            when = now - HOUR * (len(letters) - number)
-            name = f"{int(when)}.M{next(self._serial):06d}P1.lab,S={len(mail)},W={len(mail)}:2,{'S' if seen else ''}"
-            path = maildir / "cur" / name
-            path.write_bytes(mail)
-            os.utime(path, (when, when))
+        for letter in letters:
+            path = maildir / "cur" / letter.name
+            path.write_bytes(letter.mail)
+            os.utime(path, (letter.when, letter.when))
             _give_to_server(path)
         for path in (*made, *(maildir / sub for sub in ("cur", "new", "tmp"))):
             _give_to_server(path)
@@ -129,6 +145,33 @@ class Dovecot:
     def renumber(self, address: str, uidvalidity: int, folder: str = "INBOX") -> None:
         """Give a folder another UIDVALIDITY."""
         self.admin("mailbox", "update", "-u", address, "--uid-validity", str(uidvalidity), folder)
+
+    def reset_uidvalidity(self, address: str, folder: str = "INBOX") -> int:
+        """Have the server number a folder's mails anew; returns the new UIDVALIDITY."""
+        with self.phone(address) as phone:
+            uidvalidity = phone.uidvalidity(folder) + 1
+        self.renumber(address, uidvalidity, folder)
+        return uidvalidity
+
+    def record(self, address: str) -> None:
+        """Write down from now on what the sessions of a user ask for."""
+        records = self._records(address)
+        records.mkdir(parents=True)
+        for path in (records.parent, records):
+            _give_to_server(path)
+
+    def commands(self, address: str) -> list[str]:
+        """The commands of recorded sessions, without tags and without those of `phone`."""
+        sessions = sorted(self._records(address).glob("*.in"), key=lambda path: path.stat().st_mtime)
+        told = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in sessions]
+        return commands_of(line.partition(" ")[2] for lines in told for line in lines)
+
+    def _records(self, address: str) -> Path:
+        return self.directory / "mail" / address / "rawlog"
+
+    def phone(self, address: str) -> "contextlib.AbstractContextManager[Phone]":
+        """Log in as the user with another mail program."""
+        return logged_in(self.host, self.imap_port, address, self.passwords[address])
 
     def admin(self, *words: str) -> str:
         """Run doveadm and return what it prints."""
@@ -195,23 +238,11 @@ def running_dovecot(
         (directory / "users").touch()
         (directory / "personality.conf").write_text(personality, encoding="utf-8")
         (directory / "dovecot.conf").write_text(_configuration(server), encoding="utf-8")
-        argv = ["dovecot", "-F", "-c", directory / "dovecot.conf"]
-        ports = (server.imap_port, server.imaps_port, server.lmtp_port)
-        with running(argv, *ports, host=host, log=directory / "output.log") as server.process:
+        try:
+            server.start()
             yield server
-
-
-def sample_mail(number: int, size: int = 3000, to: str = "taro@example.jp") -> bytes:
-    """A plausible Japanese mail of about `size` bytes."""
-    line = "お世話になっております。見積書をお送りします。\r\n"
-    body = line * (size // len(line.encode()) + 1)
-    date = email.utils.formatdate(1_700_000_000 + number * HOUR)
-    return (
-        f"From: =?UTF-8?B?5bGx55Sw?= <yamada{number % 50}@kyakusaki{number % 20}.example>\r\nTo: {to}\r\n"
-        f"Date: {date}\r\nSubject: =?UTF-8?B?6KaL56mN?= {number}\r\nMessage-ID: <mail{number}@kyakusaki.example>\r\n"
-        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
-        f"{number}\r\n{body}"
-    ).encode()
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -271,6 +302,7 @@ mail_location = maildir:{home}/mail/%u
 mail_max_userip_connections = 50
 mail_fsync = never
 mail_plugins = notify mail_log
+rawlog_dir = %h/rawlog
 plugin {{
   mail_log_events = delete undelete expunge copy save flag_change mailbox_create mailbox_delete mailbox_rename
 }}

@@ -50,11 +50,10 @@ def short_dir() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def running(
+def start(
     argv: Sequence[str | Path], *ports: int, host: str = "127.0.0.1", log: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server in a process group of its own until the block ends; entered once every port answers."""
+) -> subprocess.Popen[bytes]:
+    """Start a server in a process group of its own; returns once every port answers."""
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
         process = subprocess.Popen(
@@ -67,12 +66,14 @@ def running(
         try:
             for port in ports:
                 wait_port(process, port, host)
-            yield process
-        finally:
-            _stop(process)
+        except BaseException:
+            stop(process)
+            raise
+        return process
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a server: by TERM, and by KILL where that is not enough."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:
@@ -80,3 +81,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextlib.contextmanager
+def running(
+    argv: Sequence[str | Path], *ports: int, host: str = "127.0.0.1", log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server in a process group of its own until the block ends; entered once every port answers."""
+    process = start(argv, *ports, host=host, log=log)
+    try:
+        yield process
+    finally:
+        stop(process)

@@ -231,7 +231,7 @@ async def test_only_the_server_for_reading_has_to_be_typed(lab: Lab) -> None:
 async def test_the_folders_are_counted_by_range_and_nothing_changes_on_the_server(lab: Lab) -> None:
     address = lab.user()
     lab.host.dovecot.fill(address, [sample_mail(number) for number in range(5)], seen=False)
-    lab.host.dovecot.fill(address, [sample_mail(9)], folder="&aEhO9g-.A")
+    lab.host.dovecot.fill(address, [sample_mail(9)], folder="案件/A")
     proven = await lab.prove(address)
     by_name = {folder.name: folder for folder in proven.folders}
     assert by_name["INBOX"].counts == {"all": 5, "1y": 5, "3m": 5}
