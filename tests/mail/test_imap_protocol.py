@@ -318,8 +318,8 @@ def test_search_answers_are_sets():
     assert one(b"* SEARCH 5 2 3 1\r\n") == Found(UidSet(((1, 3), (5, 5))))
     assert one(b"* SEARCH\r\n") == Found(UidSet())
     assert one(b"* SEARCH 1 2 (MODSEQ 9)\r\n") == Found(UidSet(((1, 2),)))
-    assert one(b'* ESEARCH (TAG "A1") UID ALL 1:3,7\r\n') == Found(UidSet(((1, 3), (7, 7))))
-    assert one(b'* ESEARCH (TAG "A1") UID\r\n') == Found(UidSet())
+    assert one(b'* ESEARCH (TAG "A1") UID ALL 1:3,7\r\n') == Found(UidSet(((1, 3), (7, 7))), "A1")
+    assert one(b'* ESEARCH (TAG "A1") UID\r\n') == Found(UidSet(), "A1")
     assert one(b"* SEARCH 1 x\r\n") == Other("SEARCH", damaged=True)
 
 

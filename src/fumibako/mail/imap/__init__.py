@@ -26,7 +26,10 @@ from .responses import (
     Fetched,
     Listed,
     Memory,
+    Namespace,
+    Namespaces,
     Status,
+    Synced,
     Vanished,
 )
 from .uids import UidSet
@@ -47,9 +50,12 @@ __all__ = [
     "LoginRefused",
     "LoginUnavailable",
     "Memory",
+    "Namespace",
+    "Namespaces",
     "ProtocolError",
     "StartTlsRefused",
     "Status",
+    "Synced",
     "TimedOut",
     "UidSet",
     "Vanished",

@@ -1,20 +1,25 @@
 """One connection: bytes between the transport and the protocol, and which answer belongs to which command.
 
-Theory of operation. Commands get tags and wait in the order in which they were sent; the server answers in that order.
-An untagged response goes to the oldest command that wants its kind; FETCH answers go to the oldest FETCH whose set,
-and whose items, they fit; what nobody wants and tells of a change of the open folder is kept in `changes`. Commands may
-be sent while others are under way, but nothing is sent in the middle of one that waits for a "+" (`turn`).
+Theory of operation. Commands get tags, go out at once, and are ended by their tag in whatever order. An untagged
+response goes to the oldest command that takes it: STATUS by the folder's name, ESEARCH by its tag, FETCH by the set
+and the items that were asked for, others by their kind. What nobody takes and tells of a change is kept in `changes`.
+Commands may be sent while others are under way (RFC 9051 §5.5) but for these: nothing is sent in the middle of one that
+waits for a "+" (`turn`), and what gives later answers another meaning goes alone (`alone`: EXAMINE, COMPRESS), as does
+a FETCH by sequence numbers behind commands during which messages may vanish.
 
 The end comes once, by `fail`: the transport is aborted and all that waits gets the error.
 """
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, cast
 
 from ..connect import Dropped, NotAMailServer
-from .commands import Command, Verb, encode
+from . import commands
+from .commands import Command, Verb
+from .deflate import Deflate
 from .errors import Bye, ConnectionLost, ProtocolError, TimedOut
 from .grammar import capability_names
 from .pending import Pending, Wanted
@@ -24,15 +29,19 @@ from .responses import (
     Change,
     Condition,
     Continuation,
+    Enabled,
     Exists,
     Expunged,
     Fetched,
+    Found,
+    Listed,
     Memory,
     Response,
     Status,
     Vanished,
 )
 
+FEWEST_BYTES = 1024  # of a body, that count as getting on
 AFTER_BYE = 2.0  # seconds between BYE and the end of a connection that the server does not close
 MOST_CHANGES = 100_000  # that are kept until somebody asks
 
@@ -41,10 +50,15 @@ _CHANGES = (Exists, Expunged, Vanished, Fetched, Status)
 
 
 class Answer(NamedTuple):
-    """The end of a command that went well, and what it brought."""
+    """The end of a command that went well, and the command with what it has brought."""
 
     condition: Condition
-    collected: list[Response]
+    pending: Pending
+
+    @property
+    def collected(self) -> list[Response]:
+        """The untagged responses that the command took."""
+        return self.pending.collected
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -60,12 +74,16 @@ class Connection(asyncio.BufferedProtocol):
         self._error: BaseException | None = None
         self._bye: Bye | None = None
         self._paused = self._draining = self._deaf = False
-        self._watch: asyncio.TimerHandle | None = None
-        self._progress = 0.0  # when a FETCH last brought something
+        self._progress = 0.0  # when a command was last answered or a FETCH brought something
+        self._in_body = 0  # bytes that came since then
+        self._deflate: Deflate | None = None
         self._changed: asyncio.Future[None] | None = None
         self.turn = asyncio.Lock()
-        self.greeting: asyncio.Future[Condition] = _quiet(self._loop.create_future())
+        self.greeting: asyncio.Future[Condition] = _unread(self._loop.create_future())
         self.capabilities: frozenset[str] | None = None
+        self.enabled: frozenset[str] = frozenset()
+        self.notifying = False
+        self.spelled: dict[bytes, bytes] = {}  # other forms of the names that NOTIFY was asked for
         self.changes: list[Change] = []
 
     # From the transport
@@ -74,14 +92,35 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._receiver.buffer()
+        return self._receiver.buffer() if self._deflate is None else self._deflate.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._receiver.in_body:
-            self._progress = self._loop.time()
+            self._in_body += nbytes
+            if self._in_body >= FEWEST_BYTES:
+                self._in_body = 0
+                self._progress = self._loop.time()
+        if self._deflate is not None:
+            self._deflate.received(nbytes)
+            self._inflate()
+            return
         self._receiver.received(nbytes)
         if not self._receiver.filling:
             self._drain()
+
+    def _inflate(self) -> None:
+        """Give the receiver what was compressed, room by room, and stop as soon as nobody wants more."""
+        while self._deflate is not None and not (self._paused or self._error):
+            try:
+                count = self._deflate.into(self._receiver.buffer())
+            except ProtocolError as error:
+                self.fail(error)
+                return
+            if not count:
+                return
+            self._receiver.received(count)
+            if not self._receiver.filling:
+                self._drain()
 
     def eof_received(self) -> bool:
         return False
@@ -99,6 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._draining:
             return
         self._draining = True
+        before = self._deflate
         try:
             while not (self._paused or self._deaf or self._error):
                 response = self._receiver.next()
@@ -115,6 +155,8 @@ class Connection(asyncio.BufferedProtocol):
             self._draining = False
         if self._deaf:
             self._receiver.forget()
+        elif before is None:
+            self._inflate()  # what came behind the OK to COMPRESS
 
     def _dispatch(self, response: Response) -> None:
         if isinstance(response, Fetched):
@@ -126,6 +168,8 @@ class Connection(asyncio.BufferedProtocol):
         else:
             if isinstance(response, Capabilities):
                 self.capabilities = response.names
+            elif isinstance(response, Enabled):
+                self.enabled |= response.names
             self._collect(response)
 
     def _deliver(self, message: Fetched) -> None:
@@ -134,20 +178,37 @@ class Connection(asyncio.BufferedProtocol):
                 self._progress = self._loop.time()
                 pending.wanted.on_message(message)
                 return
+            if pending.takes(message):
+                self._progress = self._loop.time()
+                pending.collect(message)
+                return
         self._note(message)
 
     def _collect(self, response: Response) -> None:
-        for pending in self._pending.values():
-            if isinstance(response, pending.wants):
-                pending.collect(response)
-                return
-        if isinstance(response, _CHANGES):
+        pending = next((pending for pending in self._pending.values() if pending.takes(response)), None)
+        if pending is None and isinstance(response, Found | Status):
+            pending = self._misnamed(response)
+        if pending is not None:
+            pending.collect(response)
+        elif isinstance(response, _CHANGES) or (self.notifying and isinstance(response, Listed)):
             self._note(response)
+
+    def _misnamed(self, response: Found | Status) -> Pending | None:
+        """The command that an answer is of although the server writes its folder or tag in another way."""
+        if self.notifying and isinstance(response, Status):
+            return None
+        waiting = (pending for pending in self._pending.values() if isinstance(response, pending.wants))
+        return next((pending for pending in waiting if not pending.collected), None)
 
     def _note(self, change: Change) -> None:
         if len(self.changes) == MOST_CHANGES:
             raise ProtocolError("too many changes at once")
+        if isinstance(change, Status | Listed) and change.name_raw in self.spelled:
+            change = dataclasses.replace(change, name_raw=self.spelled[change.name_raw])
         self.changes.append(change)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._changed is not None and not self._changed.done():
             self._changed.set_result(None)
 
@@ -175,6 +236,9 @@ class Connection(asyncio.BufferedProtocol):
         self._loop.call_later(AFTER_BYE, self.fail, bye)
 
     def _notice(self, condition: Condition) -> None:
+        if condition.code == "NOTIFICATIONOVERFLOW":  # RFC 5465 §5.8: it tells nothing any more
+            self.notifying = False
+            self._wake()
         oldest = next(iter(self._pending.values()), None)
         if oldest is not None:
             oldest.note(condition)
@@ -184,8 +248,13 @@ class Connection(asyncio.BufferedProtocol):
         pending = self._pending.pop(condition.tag or "", None)
         if pending is None:
             return
+        self._progress = self._loop.time()
         if pending.verb is Verb.STARTTLS and condition.kind == "OK":
             self._deaf = True
+        if pending.verb is Verb.NOTIFY and condition.kind == "OK":
+            self.notifying = True
+        if pending.verb is Verb.COMPRESS and condition.kind == "OK":
+            self._deflate = Deflate(self._receiver.take_unread())
         if pending.to_ask is not None and not pending.to_ask.done():
             pending.to_ask.set_result(None)
         if not pending.done.done():
@@ -213,17 +282,43 @@ class Connection(asyncio.BufferedProtocol):
         command: Command,
         *,
         wants: tuple[type[Response], ...] = (),
+        about: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
-        """Send a command and wait for its end: the tagged OK and the untagged responses of the wanted types.
+        """Send a command and wait for its end: the tagged OK and the untagged responses that it takes.
 
-        Raises CommandRefused, TimedOut, Bye, ConnectionLost, ProtocolError. When cancelled, the connection is closed.
+        `timeout` is in seconds without its answer and without any progress of those before it. Raises CommandRefused,
+        TimedOut, Bye, ConnectionLost, ProtocolError. When cancelled after it was sent, the connection is closed.
         """
+        async with self.turn:
+            pending = await self._send(command, wants, about, timeout)
+        return await self.answer(pending, timeout)
+
+    async def run_alone(
+        self, command: Command, *, wants: tuple[type[Response], ...] = (), timeout: float | None = None
+    ) -> Answer:
+        """As `run`, inside `alone`."""
+        return await self.answer(await self._send(command, wants, None, timeout), timeout)
+
+    async def _send(
+        self, command: Command, wants: tuple[type[Response], ...], about: bytes | None, timeout: float | None
+    ) -> Pending:
         async with self.deadline(command.verb, timeout):
-            async with self.turn:
-                pending, last = await self.begin(command, wants)
-                self.finish(pending, last)
-            return await self.answer(pending)
+            pending, last = await self.begin(command, wants, about)
+            self.finish(pending, last)
+        return pending
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Inside, what was sent before has been answered, and what others send waits."""
+        async with self.turn:
+            await self.quiet()
+            yield
+
+    async def quiet(self) -> None:
+        """Wait for what is under way; each command has its own deadline."""
+        while self._pending:
+            await asyncio.wait([pending.done for pending in self._pending.values()])
 
     @contextlib.asynccontextmanager
     async def deadline(self, verb: Verb, timeout: float | None = None) -> AsyncIterator[None]:
@@ -239,12 +334,14 @@ class Connection(asyncio.BufferedProtocol):
             self.fail(ConnectionLost(f"{verb} was given up"))
             raise
 
-    async def begin(self, command: Command, wants: tuple[type[Response], ...] = ()) -> tuple[Pending, bytes]:
+    async def begin(
+        self, command: Command, wants: tuple[type[Response], ...] = (), about: bytes | None = None
+    ) -> tuple[Pending, bytes]:
         """Send a command but for its last piece, each piece when the server asks for it. Needs `turn`.
 
         Returns the last piece for `finish`. An answer may come before that; then `finish` sends nothing.
         """
-        pending, pieces = self._new(command, wants=wants)
+        pending, pieces = self._new(command, wants=wants, about=about)
         for piece in pieces[:-1]:
             pending.to_ask = self._loop.create_future()
             self._write(piece)
@@ -259,59 +356,67 @@ class Connection(asyncio.BufferedProtocol):
             pending.whole = True
             self._write(last)
 
-    async def answer(self, pending: Pending) -> Answer:
-        """Wait for the end of a command; raises CommandRefused for NO and BAD."""
-        condition = await pending.done
+    async def answer(self, pending: Pending, timeout: float | None = None) -> Answer:
+        """Wait for the end of a command that was sent; raises CommandRefused for NO and BAD."""
+        await self._in_time(pending, self._timeout if timeout is None else timeout)
+        condition = pending.done.result()
         if condition.kind != "OK":
             raise pending.refusal(condition)
-        return Answer(condition, pending.collected)
+        return Answer(condition, pending)
+
+    async def _in_time(self, pending: Pending, timeout: float) -> None:
+        """Wait for the answer; the seconds begin again whenever commands before it get on."""
+        sent = self._loop.time()
+        try:
+            while not pending.done.done():
+                if self._paused:
+                    self._progress = self._loop.time()
+                left = max(sent, self._progress) + timeout - self._loop.time()
+                if left <= 0:
+                    self.fail(TimedOut(pending.verb.value))
+                    return
+                await asyncio.wait((pending.done,), timeout=left)
+        except asyncio.CancelledError:
+            self.fail(ConnectionLost(f"{pending.verb} was given up"))
+            raise
+
+    @property
+    def numbers_stand(self) -> bool:
+        """Whether no command is under way during which messages may vanish, so that sequence numbers hold on.
+
+        They do not vanish during FETCH, STORE and SEARCH, but during the UID forms of these (RFC 9051 §7.5.1).
+        """
+        return all(pending.verb is Verb.FETCH for pending in self._pending.values())
 
     def fetch(self, command: Command, wanted: Wanted) -> Pending:
-        """Send a FETCH now, behind those under way. When its `done` is cancelled, the connection is closed."""
-        if self.turn.locked():
-            raise RuntimeError("another command waits for the server's word before it goes on")
+        """Send a FETCH now, behind what is under way; nobody else may have the `turn`."""
         pending, (piece,) = self._new(command, wanted=wanted)
-        pending.done.add_done_callback(self._fetch_cancelled)
         self._receiver.bulk = self._receiver.bulk or wanted.content
-        if self._watch is None:
-            self._progress = self._loop.time()
-            self._watch = self._loop.call_later(self._timeout, self._check_progress)
         self.finish(pending, piece)
         return pending
 
-    def _fetch_cancelled(self, done: "asyncio.Future[Condition]") -> None:
-        if done.cancelled():
-            self.fail(ConnectionLost("FETCH was given up"))
-
-    def _check_progress(self) -> None:
-        self._watch = None
-        if self._error or not any(pending.wanted for pending in self._pending.values()):
-            return
-        now = self._loop.time()
-        if self._paused:
-            self._progress = now
-        if now - self._progress >= self._timeout:
-            self.fail(TimedOut(Verb.FETCH.value))
-        else:
-            self._watch = self._loop.call_at(self._progress + self._timeout, self._check_progress)
-
     def _new(
-        self, command: Command, *, wants: tuple[type[Response], ...] = (), wanted: Wanted | None = None
+        self,
+        command: Command,
+        *,
+        wants: tuple[type[Response], ...] = (),
+        wanted: Wanted | None = None,
+        about: bytes | None = None,
     ) -> tuple[Pending, list[bytes]]:
         self._serial += 1
-        pending = Pending(f"F{self._serial}", command.verb, _quiet(self._loop.create_future()), wants, wanted)
+        pending = Pending(f"F{self._serial}", command.verb, _unread(self._loop.create_future()), wants, wanted, about)
         if self._error is not None:
             pending.done.set_exception(self._error)
         else:
             self._pending[pending.tag] = pending
-        return pending, encode(pending.tag, command, self.capabilities or frozenset())
+        return pending, commands.encode(pending.tag, command, self.capabilities or frozenset())
 
     def _write(self, data: bytes) -> None:
         if self._error is None and self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(data if self._deflate is None else self._deflate.compressed(data))
 
     async def changed(self, timeout: float, pending: Pending | None = None) -> None:
-        """Return when `changes` holds something, the seconds are over, or the command or the connection has ended."""
+        """Return when `changes` holds something, the seconds are over, or command, NOTIFY or connection ends."""
         if not self.changes and self._error is None:
             self._changed = self._loop.create_future()
             waits = (self._changed, pending.done) if pending else (self._changed,)
@@ -347,12 +452,18 @@ class Connection(asyncio.BufferedProtocol):
             self._progress = self._loop.time()
             self._transport.resume_reading()
             self._drain()
+            self._inflate()
 
     @property
     def transport(self) -> asyncio.Transport:
         """What the connection runs over."""
         assert self._transport is not None
         return self._transport
+
+    @property
+    def compressed(self) -> bool:
+        """Whether both directions are compressed."""
+        return self._deflate is not None
 
     @property
     def tls_version(self) -> str:
@@ -366,6 +477,7 @@ class Connection(asyncio.BufferedProtocol):
         self._receiver.forget()
         self._deaf = False
         self.capabilities = None
+        self.enabled = frozenset()
         self.changes.clear()
 
     def close(self) -> None:
@@ -377,8 +489,6 @@ class Connection(asyncio.BufferedProtocol):
         if self._error is not None:
             return
         self._error = error
-        if self._watch is not None:
-            self._watch.cancel()
         if self._transport is not None:
             self._transport.abort()
         waiting: list[asyncio.Future[Condition]] = [self.greeting, *(p.done for p in self._pending.values())]
@@ -386,8 +496,7 @@ class Connection(asyncio.BufferedProtocol):
         for future in waiting:
             if not future.done():
                 future.set_exception(error)
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        self._wake()
 
     @property
     def error(self) -> BaseException | None:
@@ -395,7 +504,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._error
 
 
-def _quiet(future: "asyncio.Future[Condition]") -> "asyncio.Future[Condition]":
+def _unread(future: "asyncio.Future[Condition]") -> "asyncio.Future[Condition]":
     """A future whose error may stay unread: when a connection ends, not everybody still waits."""
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future

@@ -1,65 +1,96 @@
-"""Folders: which there are, what they hold, opening one read-only."""
+"""Folders: which there are and what they hold, without opening them."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from . import commands
+from .commands import Command, Verb
 from .connection import Connection
 from .errors import CommandRefused, ProtocolError
 from .grammar import STATUS_ITEMS
-from .responses import Condition, Examined, Exists, Flags, Listed, Status
+from .responses import Listed, Namespaces, Status
+
+LIST_TIMEOUT = 120.0  # seconds; with STATUS some servers open every folder for it
+STATUS_AHEAD = 32  # STATUS commands under way at once
 
 _NEEDS = {"HIGHESTMODSEQ": {"CONDSTORE", "QRESYNC"}, "SIZE": {"STATUS=SIZE", "IMAP4REV2"}}
 
 
-async def list_folders(connection: Connection) -> list[Listed]:
-    """LIST with special uses; again without asking for them where a server announces but does not know it."""
+async def list_folders(
+    connection: Connection, namespaces: Namespaces, status_items: Sequence[str] | None
+) -> list[Listed]:
+    """LIST with special uses and, where asked for and announced, STATUS; plainly where a server does not know it."""
     capabilities = connection.capabilities or frozenset()
-    if "SPECIAL-USE" in capabilities:
-        try:
-            return await _listed(connection, special_use=True)
-        except CommandRefused as refused:
-            if refused.kind != "BAD":
-                raise
-    return await _listed(connection, special_use=False)
+    special_use = "SPECIAL-USE" in capabilities
+    asked = known_items(capabilities, status_items) if status_items and "LIST-STATUS" in capabilities else []
+    try:
+        found = await _listed(connection, commands.list_folders(special_use=special_use, status=asked))
+    except CommandRefused:
+        if not (special_use or asked):
+            raise
+        found = await _listed(connection, commands.list_folders(special_use=False))
+    only_rev2 = "IMAP4REV2" in capabilities and "IMAP4REV1" not in capabilities
+    return [
+        replace(
+            folder,
+            foreign=namespaces.is_foreign(folder.name_raw),
+            name=folder.name_raw.decode("utf-8", "backslashreplace") if only_rev2 else folder.name,  # RFC 9051 §5.1
+        )
+        for folder in found
+    ]
 
 
-async def _listed(connection: Connection, *, special_use: bool) -> list[Listed]:
-    answer = await connection.run(commands.list_folders(special_use=special_use), wants=(Listed,))
-    folders = [folder for folder in answer.collected if isinstance(folder, Listed)]
-    return list({folder.name_raw: folder for folder in folders}.values())
+async def _listed(connection: Connection, command: Command) -> list[Listed]:
+    answer = await connection.run(command, wants=(Listed, Status), timeout=LIST_TIMEOUT)
+    told = {found.name_raw: found for found in answer.collected if isinstance(found, Status)}
+    folders = {found.name_raw: found for found in answer.collected if isinstance(found, Listed)}
+    return [replace(folder, status=told.get(name_raw)) for name_raw, folder in folders.items()]
+
+
+async def namespaces(connection: Connection) -> Namespaces:
+    """NAMESPACE (RFC 2342) where announced; else everything is one's own."""
+    if not {"NAMESPACE", "IMAP4REV2"} & (connection.capabilities or frozenset()):
+        return Namespaces()
+    try:
+        answer = await connection.run(Command(Verb.NAMESPACE), wants=(Namespaces,))
+    except CommandRefused:
+        return Namespaces()
+    return next((found for found in answer.collected if isinstance(found, Namespaces)), Namespaces())
+
+
+def known_items(capabilities: frozenset[str], items: Sequence[str] | None) -> list[str]:
+    """Those of the STATUS items that the server can tell; all that we know without `items`."""
+    asked = [item.upper() for item in (items or STATUS_ITEMS)]
+    return [item for item in asked if item not in _NEEDS or _NEEDS[item] & capabilities]
 
 
 async def status(connection: Connection, name_raw: bytes, items: Sequence[str] | None) -> Status:
     """STATUS with the items that the server knows."""
-    capabilities = connection.capabilities or frozenset()
-    asked = [item.upper() for item in (items or STATUS_ITEMS)]
-    known = [item for item in asked if item not in _NEEDS or _NEEDS[item] & capabilities]
-    answer = await connection.run(commands.status(name_raw, known), wants=(Status,))
+    command = commands.status(name_raw, known_items(connection.capabilities or frozenset(), items))
+    answer = await connection.run(command, wants=(Status,), about=name_raw)
     told = [told for told in answer.collected if isinstance(told, Status)]
     if not told:
         raise ProtocolError("STATUS without an answer")
-    return told[-1]
+    return replace(told[-1], name_raw=name_raw)
 
 
-async def examine(connection: Connection, name_raw: bytes) -> Examined:
-    """EXAMINE; changes of the folder that was open before are forgotten."""
-    capabilities = connection.capabilities or frozenset()
-    command = commands.examine(name_raw, condstore=bool({"CONDSTORE", "QRESYNC"} & capabilities))
-    connection.changes.clear()
-    answer = await connection.run(command, wants=(Exists, Flags, Condition))
-    conditions = [found for found in answer.collected if isinstance(found, Condition)]
-    told = {condition.code: condition.argument for condition in conditions}
-    uidvalidity = _number(told.get("UIDVALIDITY"))
-    if uidvalidity is None:
-        raise ProtocolError("EXAMINE without UIDVALIDITY: the server's UIDs mean nothing (RFC 9051 §2.3.1.1)")
-    return Examined(
-        exists=next((found.count for found in reversed(answer.collected) if isinstance(found, Exists)), 0),
-        uidvalidity=uidvalidity,
-        uidnext=_number(told.get("UIDNEXT")),
-        highestmodseq=_number(told.get("HIGHESTMODSEQ")),
-        flags=next((found.names for found in answer.collected if isinstance(found, Flags)), ()),
-    )
+async def statuses(
+    connection: Connection, names: Sequence[bytes], items: Sequence[str] | None
+) -> list[Status | CommandRefused]:
+    """Many STATUS, STATUS_AHEAD of them under way at once; in the order of `names`."""
+    room = asyncio.Semaphore(STATUS_AHEAD)
 
+    async def one(name_raw: bytes) -> Status | CommandRefused:
+        async with room:
+            try:
+                return await status(connection, name_raw, items)
+            except CommandRefused as refused:
+                return refused
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 20 else None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(one(name_raw)) for name_raw in names]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return [task.result() for task in asked]

@@ -16,6 +16,7 @@ from .responses import (
     Capabilities,
     Condition,
     Continuation,
+    Enabled,
     Exists,
     Expunged,
     Fetched,
@@ -23,6 +24,8 @@ from .responses import (
     Found,
     Listed,
     Named,
+    Namespace,
+    Namespaces,
     Other,
     Response,
     Status,
@@ -32,6 +35,7 @@ from .uids import UidSet
 from .values import Body, GrammarError, Literal, Reader, Value
 
 LONGEST_WORDS = 1000  # characters of a server's text that are kept
+USUAL_CAPABILITIES = 4000  # characters of a capability list that is shared between connections
 
 _CONDITIONS = frozenset({b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"})
 _UNTAGGED = re.compile(rb"\* +(?:(\d{1,10}) +)?([A-Za-z][A-Za-z0-9-]*) ?")
@@ -105,6 +109,7 @@ def _decoded(raw: bytes, longest: int = LONGEST_WORDS) -> str:
 _ITEM = re.compile(
     rb" ?(?:UID (?P<uid>\d{1,10})|RFC822\.SIZE (?P<size>\d{1,19})|FLAGS \((?P<flags>[^()\"]*)\)"
     rb'|INTERNALDATE "(?P<date>[^"\\]*)"|MODSEQ \((?P<modseq>\d{1,20})\)|EMAILID \((?P<emailid>[^()\s]+)\)'
+    rb"|X-GM-MSGID (?P<gmail>\d{1,20})"
     rb"|(?P<body>BODY\[\]) $|(?P<end>\))$)"
 )
 
@@ -133,6 +138,8 @@ def _fetched_fast(seq: int, segments: Sequence[bytes], literals: Sequence[Litera
                 modseq = int(item[5])
             case "emailid":
                 emailid = item[6].decode("ascii", "replace")
+            case "gmail":
+                emailid = item[7].decode("ascii")
             case "body" if len(segments) == 2 and isinstance(literals[0], Body):
                 body = literals[0]
                 return Fetched(seq, uid, flags, date, size, modseq, emailid, body.content, body.skipped)
@@ -166,7 +173,7 @@ def _fetched(seq: int, reader: Reader) -> Fetched:
         internaldate=_date(_first(known.get("INTERNALDATE")) or b""),
         size=_integer(known.get("RFC822.SIZE")),
         modseq=_integer(_first(known.get("MODSEQ"))),
-        emailid=_optional_text(_first(known.get("EMAILID"))),
+        emailid=_optional_text(_first(known.get("EMAILID")) or _first(known.get("X-GM-MSGID"))),
         body=None if body is _ABSENT else body.content if isinstance(body, Body) else _first(body) or b"",
         skipped=body.skipped if isinstance(body, Body) else 0,
         sections=sections,
@@ -252,9 +259,25 @@ def _listed(reader: Reader) -> Listed:
     return Listed(
         raw,
         "INBOX" if raw.upper() == b"INBOX" else mutf7.decode(raw),  # RFC 9051 §5.1: in any case of letters
-        delimiter.decode("utf-8", "replace") if isinstance(delimiter, bytes) and delimiter else None,
+        _delimiter(delimiter),
         frozenset(_CANONICAL.get(name.lower(), name) for name in attributes),
+        old_name_raw=_old_name(reader),
     )
+
+
+def _delimiter(value: Value) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) and value else None
+
+
+def _old_name(reader: Reader) -> bytes | None:
+    """The name before a renaming, among the extended items of LIST (RFC 5465 §5.4)."""
+    if not reader.rest().lstrip().startswith(b"("):
+        return None
+    extended = reader.whole_list()
+    for key, value in zip(extended[::2], extended[1::2], strict=False):
+        if isinstance(key, bytes) and key.upper() == b"OLDNAME":
+            return _first(value)
+    return None
 
 
 def _status(reader: Reader) -> Status:
@@ -277,9 +300,16 @@ def _search(reader: Reader) -> Found:
 
 
 def _esearch(reader: Reader) -> Found:
+    correlator = _CORRELATOR.search(reader.rest())
     words = reader.rest().split()
     told = dict(pairwise(word.upper() for word in words))
-    return Found(_numbers(told[b"ALL"]) if b"ALL" in told else UidSet())
+    return Found(
+        _numbers(told[b"ALL"]) if b"ALL" in told else UidSet(),
+        correlator[1].decode("ascii", "replace") if correlator else None,
+    )
+
+
+_CORRELATOR = re.compile(rb'\(TAG "?([^")\s]+)"?\)', re.IGNORECASE)  # RFC 4466 §2.6.2
 
 
 def _vanished(reader: Reader) -> Vanished:
@@ -303,8 +333,32 @@ def _capabilities(reader: Reader) -> Capabilities:
 
 
 def capability_names(text: str) -> frozenset[str]:
-    """The words of a capability list, in capitals."""
+    """The words of a capability list, in capitals. Connections to servers of one kind share them."""
+    return _shared_names(text) if len(text) <= USUAL_CAPABILITIES else frozenset(text.upper().split())
+
+
+@functools.lru_cache(maxsize=256)
+def _shared_names(text: str) -> frozenset[str]:
     return frozenset(text.upper().split())
+
+
+def _enabled(reader: Reader) -> Enabled:
+    return Enabled(capability_names(reader.rest().decode("ascii", "replace")))
+
+
+def _namespaces(reader: Reader) -> Namespaces:
+    personal, others, shared = (_prefixes(reader.value()) for _ in range(3))
+    return Namespaces(personal, others, shared)
+
+
+def _prefixes(value: Value) -> tuple[Namespace, ...]:
+    """One of the three lists; NIL where there are none (RFC 2342 §5)."""
+    spaces = value if isinstance(value, list) else []
+    return tuple(
+        Namespace(space[0] or b"", _delimiter(space[1]))
+        for space in spaces
+        if isinstance(space, list) and len(space) >= 2 and not isinstance(space[0], Body | list)
+    )
 
 
 def _named(reader: Reader) -> Named:
@@ -316,10 +370,12 @@ def _named(reader: Reader) -> Named:
 _NUMBERED: dict[bytes, Callable[[int], Response]] = {b"EXISTS": Exists, b"EXPUNGE": Expunged}
 _PARSERS: dict[bytes, Callable[[Reader], Response]] = {
     b"CAPABILITY": _capabilities,
+    b"ENABLED": _enabled,
     b"ESEARCH": _esearch,
     b"FLAGS": lambda reader: Flags(_names(reader.value())),
     b"ID": _named,
     b"LIST": _listed,
+    b"NAMESPACE": _namespaces,
     b"SEARCH": _search,
     b"STATUS": _status,
     b"VANISHED": _vanished,

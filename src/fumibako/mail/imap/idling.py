@@ -1,15 +1,22 @@
-"""Waiting for changes of the open folder."""
+"""Waiting for changes: of the open folder (IDLE), of many (NOTIFY)."""
 
+from collections.abc import Sequence
+
+from . import commands, mutf7
 from .commands import Command, Verb
 from .connection import Connection
+from .errors import CommandRefused
 from .responses import Change
 
 
 async def idle(connection: Connection, timeout: float) -> list[Change]:
-    """IDLE (RFC 2177) until something happens or the seconds are over; NOOP after them where there is no IDLE."""
-    if connection.changes:
-        return connection.take_changes()
-    if "IDLE" in (connection.capabilities or frozenset()):
+    """IDLE (RFC 2177) until something happens or the seconds are over; NOOP after them where there is no IDLE.
+
+    Under NOTIFY the server tells at any time, so nothing need be said.
+    """
+    if connection.changes or connection.notifying:
+        await wait(connection, timeout)
+    elif "IDLE" in (connection.capabilities or frozenset()):
         await _idle(connection, timeout)
     else:
         await connection.changed(timeout)
@@ -25,5 +32,31 @@ async def _idle(connection: Connection, timeout: float) -> None:
             await connection.changed(timeout, pending)
         finally:
             connection.finish(pending, done)
-    async with connection.deadline(Verb.IDLE):
-        await connection.answer(pending)
+    await connection.answer(pending)
+
+
+async def wait(connection: Connection, timeout: float) -> None:
+    """Until something happens or the seconds are over; raises what the connection ended by."""
+    await connection.changed(timeout)
+    if connection.error is not None:
+        raise connection.error
+
+
+async def notify(connection: Connection, names: Sequence[bytes]) -> bool:
+    """NOTIFY SET (RFC 5465): the fullest form that the server takes; whether it took any.
+
+    Dovecot 2.3 compares the names with its own in UTF-8, and tells of the folders so; there a name in modified UTF-7
+    is never told of, without a word. So both forms are asked for, where the server takes that.
+    """
+    if "NOTIFY" not in (connection.capabilities or frozenset()):
+        return False
+    spelled = {mutf7.decode(name).encode(): name for name in names if name.isascii()}
+    connection.spelled = spelled
+    doubled = [*names, *(name for name in spelled if not name.isascii())]
+    for asked, personal in ((doubled, True), (list(names), True), (doubled, False), (list(names), False)):
+        try:
+            await connection.run(commands.notify(asked, personal=personal))
+        except CommandRefused:
+            continue
+        return True
+    return False

@@ -5,10 +5,17 @@ from collections.abc import Awaitable, Callable
 
 from . import commands
 from .connection import Connection
-from .errors import ProtocolError
+from .errors import ConnectionLost, ProtocolError
 from .pending import Wanted
 from .responses import Fetched, Found
 from .uids import UidSet
+
+
+def identity(capabilities: frozenset[str]) -> str | None:
+    """The FETCH item that stays with a mail wherever it is moved: RFC 8474 §5.1, or Gmail's (X-GM-EXT-1)."""
+    if "OBJECTID" in capabilities:
+        return "EMAILID"
+    return "X-GM-MSGID" if "X-GM-EXT-1" in capabilities else None
 
 
 async def uid_search(connection: Connection, criteria: bytes, timeout: float) -> UidSet:
@@ -22,18 +29,38 @@ async def uid_search(connection: Connection, criteria: bytes, timeout: float) ->
 
 
 def fetch(
-    connection: Connection, sequence: str, items: str, *, uid: bool, on_message: Callable[[Fetched], None]
+    connection: Connection,
+    sequence: str,
+    items: str,
+    *,
+    uid: bool,
+    on_message: Callable[[Fetched], None],
+    changed_since: int | None,
 ) -> Awaitable[None]:
-    """FETCH, sent at once; see `ImapClient.fetch`."""
-    command = commands.fetch(sequence, items, uid=uid)
+    """FETCH; see `ImapClient.fetch`."""
+    command = commands.fetch(sequence, items, uid=uid, changed_since=changed_since)
     wanted = Wanted(_ranges(sequence), uid, "[" in items, "RFC822.SIZE" in items.upper(), on_message)
-    pending = connection.fetch(command, wanted)
+    at_once = not connection.turn.locked() and (uid or connection.numbers_stand)
+    sent = connection.fetch(command, wanted) if at_once else None
 
     async def answered() -> None:
+        pending = sent
+        if pending is None:
+            async with connection.turn:
+                if not uid:
+                    await connection.quiet()
+                pending = connection.fetch(command, wanted)
         await connection.answer(pending)
 
     task = asyncio.ensure_future(answered())
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # not everybody still waits at an end
+
+    def ended(done: "asyncio.Future[None]") -> None:
+        if done.cancelled():
+            connection.fail(ConnectionLost("FETCH was given up"))
+        else:
+            done.exception()  # not everybody still waits at an end
+
+    task.add_done_callback(ended)
     return task
 
 

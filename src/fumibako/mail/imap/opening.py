@@ -75,6 +75,7 @@ async def _connect(connection: Connection, server: Server, dialed: Dialed, conte
     except BaseException:
         dialed.sock.close()
         raise
+    _forget_certificate(connection)
 
 
 async def _start_tls(connection: Connection, server: Server, greeting: Condition, context: ssl.SSLContext) -> None:
@@ -88,3 +89,11 @@ async def _start_tls(connection: Connection, server: Server, greeting: Condition
     loop = asyncio.get_running_loop()
     transport = await loop.start_tls(connection.transport, connection, context, server_hostname=server_name(server))
     connection.after_tls(cast(asyncio.Transport, transport))
+    _forget_certificate(connection)
+
+
+def _forget_certificate(connection: Connection) -> None:
+    """Empty the transport's copy of the proven certificate: thousands of connections would keep kilobytes each."""
+    certificate = connection.transport.get_extra_info("peercert")
+    if certificate:
+        certificate.clear()

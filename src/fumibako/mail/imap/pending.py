@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from .commands import Verb
 from .errors import CommandRefused, ProtocolError
-from .responses import Condition, Fetched, Response
+from .responses import Condition, Fetched, Found, Response, Status
 
 MOST_NOTICES = 20  # untagged NO, BAD and ALERT lines that are kept of one command
 MOST_COLLECTED = 200_000  # untagged responses to one command
+MOST_CHANGED = 50_000  # changed messages that EXAMINE keeps (QRESYNC): beyond, comparing anew costs less memory
 
 
 @dataclass(eq=False)
@@ -43,12 +44,27 @@ class Pending:
     done: "asyncio.Future[Condition]"
     wants: tuple[type[Response], ...] = ()
     wanted: Wanted | None = None
+    about: bytes | None = None
+    """The folder that STATUS asks for."""
     collected: list[Response] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     to_ask: "asyncio.Future[None] | None" = None
     """Resolved when the server says "+"."""
     whole: bool = False
     """All of its pieces are sent."""
+    overflowed: bool = False
+    """More messages have changed than are kept."""
+    changed: int = 0
+
+    def takes(self, response: Response) -> bool:
+        """Whether an untagged response can be of this command."""
+        if not isinstance(response, self.wants):
+            return False
+        if isinstance(response, Found):
+            return response.tag in (None, self.tag)
+        if isinstance(response, Status) and self.about is not None:
+            return same_folder(response.name_raw, self.about)
+        return True
 
     def note(self, condition: Condition) -> None:
         """Keep what the server says beside its answer, as far as people should see it."""
@@ -57,6 +73,13 @@ class Pending:
 
     def collect(self, response: Response) -> None:
         """Keep a response that the command asked for."""
+        if isinstance(response, Condition) and response.code == "CLOSED":
+            self.collected.clear()  # what was said before is of the folder that was open (RFC 7162 §3.2.11)
+        if isinstance(response, Fetched):
+            self.changed += 1
+            if self.changed > MOST_CHANGED:
+                self.overflowed = True
+                return
         if len(self.collected) == MOST_COLLECTED:
             raise ProtocolError(f"{self.verb}: too many answers")
         self.collected.append(response)
@@ -64,3 +87,8 @@ class Pending:
     def refusal(self, condition: Condition) -> CommandRefused:
         """The error for an answer NO or BAD."""
         return CommandRefused(condition.kind, condition.code, condition.words, self.verb.value, tuple(self.notices))
+
+
+def same_folder(one: bytes, other: bytes) -> bool:
+    """Whether two names are of one folder; INBOX is one in any case of letters (RFC 9051 §5.1)."""
+    return one == other or (one.upper() == b"INBOX" == other.upper())

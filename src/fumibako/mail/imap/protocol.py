@@ -96,6 +96,12 @@ class Receiver:
         """The beginning of what has come and makes no whole line yet."""
         return bytes(self._view[self._start : min(self._end, self._start + 80)])
 
+    def take_unread(self) -> bytes:
+        """Hand over what has come after the last response: it is not the protocol's (COMPRESS)."""
+        taken = bytes(self._view[self._start : self._end])
+        self._start = self._end = self._searched = 0
+        return taken
+
     def forget(self) -> None:
         """Throw away whatever has come: what was said before TLS does not count after it (RFC 9051 §11.1)."""
         self._start = self._end = self._searched = 0

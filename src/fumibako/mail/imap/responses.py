@@ -49,18 +49,41 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """A folder of LIST. `name_raw` goes back to the server unchanged; `name` is for people."""
+class Enabled:
+    """What ENABLE has switched on, in capitals (RFC 5161)."""
 
-    name_raw: bytes
-    name: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Where folders of one kind begin; `prefix_raw` as in their names, empty for the root."""
+
+    prefix_raw: bytes
     delimiter: str | None
-    attributes: frozenset[str]
 
-    @property
-    def selectable(self) -> bool:
-        """Whether it can be opened at all (RFC 9051 §7.3.1)."""
-        return not self.attributes & {"\\Noselect", "\\NonExistent"}
+
+@dataclass(frozen=True)
+class Namespaces:
+    """One's own folders, those of other people, and shared ones (RFC 2342)."""
+
+    personal: tuple[Namespace, ...] = ()
+    others: tuple[Namespace, ...] = ()
+    shared: tuple[Namespace, ...] = ()
+
+    def is_foreign(self, name_raw: bytes) -> bool:
+        """Whether a folder is somebody else's or shared: the longest prefix decides; INBOX is always one's own."""
+        if name_raw.upper() == b"INBOX":
+            return False
+        own = max((_fit(space, name_raw) for space in self.personal), default=-1)
+        foreign = max((_fit(space, name_raw) for space in (*self.others, *self.shared)), default=-1)
+        return foreign > own
+
+
+def _fit(space: Namespace, name_raw: bytes) -> int:
+    """How many bytes of the name lie in the prefix; -1 when it is elsewhere. "user" is in "user." as well."""
+    delimiter = (space.delimiter or "").encode()
+    return len(space.prefix_raw) if (name_raw + delimiter).startswith(space.prefix_raw) else -1
 
 
 @dataclass(frozen=True)
@@ -77,14 +100,25 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Examined:
-    """A folder as it was when it was opened read-only. `uidnext` is None on servers that do not say it."""
+class Listed:
+    """A folder of LIST. `name_raw` goes back to the server unchanged; `name` is for people.
 
-    exists: int
-    uidvalidity: int
-    uidnext: int | None
-    highestmodseq: int | None
-    flags: tuple[str, ...]
+    `status` where LIST was asked for it and the server can (RFC 5819). `foreign`: in a namespace of other people or a
+    shared one. `old_name_raw`: told when it was renamed (NOTIFY, RFC 5465 §5.4).
+    """
+
+    name_raw: bytes
+    name: str
+    delimiter: str | None
+    attributes: frozenset[str]
+    status: Status | None = None
+    foreign: bool = False
+    old_name_raw: bytes | None = None
+
+    @property
+    def selectable(self) -> bool:
+        """Whether it can be opened at all (RFC 9051 §7.3.1)."""
+        return not self.attributes & {"\\Noselect", "\\NonExistent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +141,37 @@ class Fetched:
     skipped: int = 0
     sections: dict[str, bytes] = field(default_factory=dict)
     """Other parts that were asked for, such as "BODY[HEADER]", by their name in capitals."""
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What is known of a folder from before: all changes up to `modseq` (a HIGHESTMODSEQ that the server told).
+
+    `known` are the UIDs that are known; None lets the server tell of any that are gone.
+    """
+
+    uidvalidity: int
+    modseq: int
+    known: UidSet | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A folder as it was when it was opened read-only. `uidnext` is None on servers that do not say it.
+
+    `resynced`: the server took what was known (QRESYNC, RFC 7162 §3.2.5), so `changed` and `vanished` are all that has
+    happened since; both are empty otherwise. `mailboxid` stays with the folder when it is renamed (RFC 8474 §4).
+    """
+
+    exists: int
+    uidvalidity: int
+    uidnext: int | None
+    highestmodseq: int | None
+    flags: tuple[str, ...]
+    mailboxid: str | None = None
+    resynced: bool = False
+    changed: tuple[Fetched, ...] = ()
+    vanished: UidSet = field(default_factory=UidSet)
 
 
 @dataclass(frozen=True)
@@ -140,9 +205,10 @@ class Flags:
 
 @dataclass(frozen=True)
 class Found:
-    """UIDs or sequence numbers of SEARCH or ESEARCH."""
+    """UIDs or sequence numbers of SEARCH or ESEARCH; `tag` is the command's where an ESEARCH says it (RFC 4731)."""
 
     numbers: UidSet
+    tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -160,7 +226,8 @@ class Other:
     damaged: bool = False
 
 
-Change = Exists | Expunged | Vanished | Fetched | Status
-"""What can happen to an open folder (Status: to another one, RFC 5465) without being asked for."""
+Change = Exists | Expunged | Vanished | Fetched | Status | Listed
+"""What can happen to an open folder without being asked for; under NOTIFY (RFC 5465), to others (Status) and to the
+list of folders (Listed)."""
 
-Response = Condition | Continuation | Capabilities | Listed | Change | Flags | Found | Named | Other
+Response = Condition | Continuation | Capabilities | Enabled | Namespaces | Change | Flags | Found | Named | Other

@@ -54,6 +54,14 @@ class UidSet:
                 left.append((low, high))
         return UidSet(tuple(left))
 
+    def both(self, others: "UidSet") -> "UidSet":
+        """The UIDs that are in this set and in ``others``."""
+        return self.minus(self.minus(others))
+
+    def plus(self, *others: "UidSet") -> "UidSet":
+        """The UIDs that are in this set or in any of ``others``."""
+        return UidSet.of_ranges(pair for uids in (self, *others) for pair in uids.ranges)
+
     def below(self, limit: int) -> "UidSet":
         """The UIDs of this set that are less than ``limit``."""
         return UidSet(tuple((low, min(high, limit - 1)) for low, high in self.ranges if low < limit))
