@@ -2,8 +2,8 @@
 
     python -m bench.idle [CONNECTIONS | quick]
 
-Each connection is the product's own client on uvloop over TLS, logged in, one folder open, in IDLE. The server is a stub
-in a process of its own. Every connection ends its IDLE once in ROUND seconds for two STATUS, as the watch does.
+Each connection is the product's own client on uvloop over TLS, logged in, one folder open, in IDLE. The server is a
+stub in a process of its own. Every connection ends its IDLE once in ROUND seconds for two STATUS, as the watch does.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A mail server with empty mailboxes for everybody, over TLS in a process of its own: thousands of connections are cheap.
+"""A mail server with empty mailboxes for everybody, over TLS in a process of its own: connections are cheap.
 
 python -m bench.hosts.stub HOST PORT CERTIFICATE KEY
 """
