@@ -619,6 +619,23 @@ async def test_a_cancelled_idle_leaves_the_connection_usable(authority):
         assert await connected.noop() == []
 
 
+async def test_a_woken_idle_returns_at_once_even_when_it_was_woken_before(authority):
+    async def handler(talk: Talk) -> None:
+        for _ in range(2):
+            await talk.hear()
+            tag = talk.tag
+            await talk.say(b"+ idling")
+            assert (await talk.reader.readline()).strip() == b"DONE"
+            await talk.say(tag + b" OK over")
+        await silent(talk)
+
+    async with talking(authority, b"IDLE", handler) as (connected, _), asyncio.timeout(5):
+        connected.wake()
+        assert await connected.idle(10) == []
+        asyncio.get_running_loop().call_later(0.05, connected.wake)
+        assert await connected.idle(10) == []
+
+
 async def test_without_idle_the_server_is_asked_once_when_the_time_is_over(authority):
     async def handler(talk: Talk) -> None:
         assert await talk.hear() == b"NOOP"

@@ -253,6 +253,10 @@ class ImapClient:
         await idling.wait(self._connection, timeout)
         return self._connection.take_changes()
 
+    def wake(self) -> None:
+        """Let `idle` or `wait` return, the one under way or the next: there is something else to do."""
+        self._connection.wake()
+
     async def noop(self) -> list[Change]:
         """Prove that the server is there; returns what has happened meanwhile."""
         await self._connection.run(Command(Verb.NOOP))

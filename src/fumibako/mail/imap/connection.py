@@ -78,6 +78,7 @@ class Connection(asyncio.BufferedProtocol):
         self._in_body = 0  # bytes that came since then
         self._deflate: Deflate | None = None
         self._changed: asyncio.Future[None] | None = None
+        self._woken = False
         self.turn = asyncio.Lock()
         self.greeting: asyncio.Future[Condition] = _unread(self._loop.create_future())
         self.capabilities: frozenset[str] | None = None
@@ -416,12 +417,19 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(data if self._deflate is None else self._deflate.compressed(data))
 
     async def changed(self, timeout: float, pending: Pending | None = None) -> None:
-        """Return when `changes` holds something, the seconds are over, or command, NOTIFY or connection ends."""
-        if not self.changes and self._error is None:
+        """Return when `changes` holds something, `wake` was called, the seconds are over, or what waits has ended."""
+        if not self.changes and not self._woken and self._error is None:
             self._changed = self._loop.create_future()
             waits = (self._changed, pending.done) if pending else (self._changed,)
             await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             self._changed = None
+        self._woken = False
+
+    def wake(self) -> None:
+        """Let `changed` return, now or when it is called next."""
+        self._woken = True
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
 
     def take_changes(self) -> list[Change]:
         """What has happened since this was last asked."""
