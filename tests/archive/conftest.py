@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
@@ -11,6 +12,8 @@ import pytest_asyncio
 from fumibako.archive import Batch, Committed, Entry, Fence, Job, ParserPool, Where, commit_batch, take_ids
 from fumibako.linking.models import Folder, Mailbox
 from tests.world import World, make_world
+
+ARRIVED = datetime(2026, 11, 1, 9, tzinfo=UTC)  # and a minute later for each UID
 
 
 def mail(
@@ -35,38 +38,55 @@ class Store:
     epoch: int = 1
 
     async def commit(
-        self, mails: dict[int, bytes], *, skipped: str | None = None, hold=None, **where: object
+        self,
+        mails: dict[int, bytes],
+        *,
+        skipped: str | None = None,
+        modseq: int | None = None,
+        emailid: str | None = None,
+        hold=None,
+        connect=None,
+        **where: object,
     ) -> Committed:
-        """Store these mails by UID; ``hold`` is awaited when the rows are made, before the transaction."""
+        """Store these mails by UID; ``hold`` is awaited when the rows are made, before the transaction.
+
+        ``connect`` gives the connection for each try of the transaction, which is done again after each outage.
+        """
+        connect = connect or partial(psycopg.AsyncConnection.connect, self.url, autocommit=True)
         slot = await self.parsers.take_slot()
         try:
             entries = []
             for uid, raw in mails.items():
                 region = slot.allocate(len(raw))
                 region.view[:] = raw
-                arrived = int(datetime(2026, 11, 1, 9, uid % 60, tzinfo=UTC).timestamp() * 1_000_000)
+                arrived = int((ARRIVED + timedelta(minutes=uid % 60)).timestamp() * 1_000_000)
+                flags = ("\\Seen",)
                 entries.append(
-                    Entry(region.offset, region.length, uid, ("\\Seen",), arrived, len(raw), skipped=skipped)
+                    Entry(region.offset, region.length, uid, flags, arrived, len(raw), modseq, emailid, skipped)
                 )
+            place = {
+                "organization": self.box.organization_id,
+                "mailbox": self.box.pk,
+                "folder": self.folder.pk,
+                "uidvalidity": self.folder.uidvalidity,
+                "role": self.folder.role,
+                "linked_uidnext": self.folder.linked_uidnext,
+                "own": (self.box.address_key,),
+            }
             async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-                place = {
-                    "organization": self.box.organization_id,
-                    "mailbox": self.box.pk,
-                    "folder": self.folder.pk,
-                    "uidvalidity": self.folder.uidvalidity,
-                    "role": self.folder.role,
-                    "linked_uidnext": self.folder.linked_uidnext,
-                    "own": (self.box.address_key,),
-                }
                 ids = await take_ids(connection, len(entries))
-                job = Job(slot, Where(**{**place, **where}), tuple(entries), ids)
-                built = await self.parsers.build(job)
-                if hold is not None:
-                    await hold()
-                batch = Batch(job, self.box.generation, tuple((uid, uid) for uid in mails))
-                return await commit_batch(
-                    connection, batch, built, Fence(self.box.shard, self.epoch), self.parsers.build
-                )
+            job = Job(slot, Where(**{**place, **where}), tuple(entries), ids)
+            built = await self.parsers.build(job)
+            if hold is not None:
+                await hold()
+            batch = Batch(job, self.box.generation, tuple((uid, uid) for uid in mails))
+            fence = Fence(self.box.shard, self.epoch)
+            while True:
+                try:
+                    async with await connect() as connection:
+                        return await commit_batch(connection, batch, built, fence, self.parsers.build)
+                except psycopg.OperationalError:
+                    continue
         finally:
             self.parsers.release(slot)
 
@@ -94,5 +114,5 @@ def folder(world: World, box: Mailbox) -> Folder:
 
 @pytest_asyncio.fixture
 async def store(database_url: str, box: Mailbox, folder: Folder) -> AsyncIterator[Store]:
-    async with ParserPool(children=1, slots=2, batch_timeout=5, mail_timeout=3) as parsers:
+    async with ParserPool(children=1, slots=4, batch_timeout=5, mail_timeout=3) as parsers:
         yield Store(database_url, parsers, box, folder)

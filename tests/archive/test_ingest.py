@@ -1,13 +1,14 @@
 """A batch is stored whole or not at all, once, and only by who still may."""
 
 import asyncio
+from datetime import timedelta
 
 import psycopg
 import pytest
 import zstandard
 
 from fumibako.archive import Stale
-from tests.archive.conftest import Store, mail
+from tests.archive.conftest import ARRIVED, Store, mail
 
 pytestmark = pytest.mark.lab
 
@@ -36,6 +37,73 @@ async def test_history_makes_one_event_a_batch_and_new_mail_one_event_each(store
     await store.commit({100: mail("c", message_id="c"), 101: mail("d", message_id="d")})
     events = await store.rows("SELECT kind, count, message_id IS NOT NULL FROM event ORDER BY id")
     assert sorted(events) == [("history.stored", 2, False), ("message.new", 1, True), ("message.new", 1, True)]
+
+
+async def test_after_a_folder_was_numbered_anew_mail_since_the_last_proof_of_life_is_new(store: Store) -> None:
+    since = int((ARRIVED + timedelta(minutes=2)).timestamp() * 1_000_000)
+    mails = {n: mail(str(n), message_id=str(n)) for n in (1, 2, 3)}
+    done = await store.commit(mails, live_since=since)
+    assert (done.live, done.history) == (2, 1)
+    origins = await store.rows("SELECT subject, origin FROM message ORDER BY subject")
+    assert origins == [("1", "history"), ("2", "live"), ("3", "live")]
+    events = await store.rows("SELECT kind, count FROM event ORDER BY kind")
+    assert events == [("history.stored", 1), ("message.new", 1), ("message.new", 1)]
+
+
+async def test_the_modseq_and_the_emailid_that_the_server_tells_are_kept(store: Store) -> None:
+    await store.commit({1: mail()}, modseq=9_007_199_254_740_993, emailid="M6d99ac3275bb4e")
+    told = await store.rows("SELECT modseq, emailid FROM placement JOIN message ON message.id = placement.message_id")
+    assert told == [(9_007_199_254_740_993, "M6d99ac3275bb4e")]
+
+
+class Dying:
+    """Connections of which the first breaks: within the transaction, or when its COMMIT is done and not answered."""
+
+    def __init__(self, url: str, within: str) -> None:
+        self._url = url
+        self._within = within
+        self.tries = 0
+
+    async def __call__(self) -> psycopg.AsyncConnection:
+        self.tries += 1
+        connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+        if self.tries == 1:
+            execute = connection.execute
+
+            async def dies(query, values=None, **more):
+                answer = await execute(query, values, **more)
+                if "INSERT INTO event" in query:
+                    if self._within == "answer":
+                        await execute("COMMIT")
+                    await self._end(connection.info.backend_pid)
+                return answer
+
+            connection.execute = dies
+        return connection
+
+    async def _end(self, backend: int) -> None:
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as other:
+            await other.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
+
+
+@pytest.mark.parametrize("within", ["transaction", "answer"])
+async def test_a_batch_whose_connection_breaks_is_stored_once_by_the_next_try(store: Store, within: str) -> None:
+    await store.commit({1: mail("old")})
+    dying = Dying(store.url, within)
+    mails = {2: mail("old"), 99: mail("a", message_id="a"), 100: mail("b", message_id="b"), 101: mail("c")}
+    done = await store.commit(mails, connect=dying)
+    assert dying.tries == 2
+    assert (done.history, done.live, done.placements) == (1, 2, 4)
+    assert await store.rows(COUNTS) == [(4, 5, 4, 4, "{[1,3),[99,102)}")]
+
+
+async def test_a_mail_that_another_connection_has_stored_at_its_place_is_not_stored_again(store: Store) -> None:
+    async def other() -> None:
+        await store.commit({100: mail("a", message_id="a")})
+
+    done = await store.commit({100: mail("a", message_id="a"), 101: mail("b", message_id="b")}, hold=other)
+    assert (done.live, done.placements) == (1, 1)
+    assert await store.rows(COUNTS) == [(2, 2, 2, 2, "{[100,102)}")]
 
 
 async def test_the_same_bytes_at_two_places_are_one_message_without_a_second_event(store: Store) -> None:

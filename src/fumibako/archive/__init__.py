@@ -25,7 +25,7 @@ _FROM = {
     "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
     "rows": ("Where",),
     "statistics": ("analyze_young",),
-    "children": ("ChildDied", "Entry", "Job", "ParserPool", "Region", "Slot"),
+    "children": ("Built", "ChildDied", "Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (
         "File",
         "FileRow",

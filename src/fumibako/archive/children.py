@@ -19,10 +19,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fumibako.archive.rows import Entry, Stored, Where
+from fumibako.archive.turns import Turns
 
 SLOT_SIZE = 80 << 20  # bytes of mail: the largest mail (64 MiB) and a batch beside it; untouched pages cost nothing
 ROWS_SIZE = 256 << 20  # bytes of rows of one batch
-SLOTS = 12  # of all folders that are fetched at once; each takes a few
+SLOTS = 32  # of all folders that are fetched at once; each takes a few
+URGENT_SLOTS = 16  # of them, that only first screens and live mail may take
 KEPT = 16 << 20  # bytes that a slot may keep in memory while nobody uses it
 CHILDREN = 2
 BATCH_TIMEOUT = 30.0  # seconds for a batch before its child counts as hung
@@ -90,13 +92,17 @@ class Slot:
 
 @dataclass(frozen=True)
 class Job:
-    """A batch to make rows of: which slot, where its mails are from, and free message ids, one an entry."""
+    """A batch to make rows of: which slot, where its mails are from, and free message ids, one an entry.
+
+    Who waits for an ``urgent`` one is somebody who looks at the page: it goes before those that are not.
+    """
 
     slot: Slot
     where: Where
     entries: tuple[Entry, ...]
     ids: tuple[int, ...]
     known: dict[str, int] = field(default_factory=dict)
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,13 @@ class Built:
     tables: dict[str, tuple[int, int]]
     stored: tuple[Stored, ...]
     unreadable: int
+
+
+@dataclass
+class _Child:
+    """A place for a child: the process that stands there, None where it has died."""
+
+    process: asyncio.subprocess.Process | None
 
 
 class ParserPool:
@@ -124,40 +137,40 @@ class ParserPool:
         self._batch_timeout = batch_timeout
         self._mail_timeout = mail_timeout
         self._slots: list[Slot] = []
-        self._free: asyncio.Queue[Slot] = asyncio.Queue()
-        self._idle: asyncio.Queue[asyncio.subprocess.Process | None] = asyncio.Queue()
+        self._free: Turns[Slot] = Turns(reserved=min(URGENT_SLOTS, slots // 2))
+        self._idle: Turns[_Child] = Turns()
 
     async def __aenter__(self) -> "ParserPool":
         self._slots = [Slot(index) for index in range(self._slot_count)]
         for slot in self._slots:
-            self._free.put_nowait(slot)
+            self._free.give(slot)
         for _ in range(self._children):
-            self._idle.put_nowait(await self._spawn())
+            self._idle.give(_Child(await self._spawn()))
         return self
 
     async def __aexit__(self, *error: object) -> None:
         for _ in range(self._children):
-            child = await self._idle.get()
-            if child is not None:
-                await _end(child)
+            child = await self._idle.take(urgent=True)
+            if child.process is not None:
+                await _end(child.process)
         for slot in self._slots:
             slot.close()
 
     @property
     def free_slots(self) -> int:
         """How many slots can be had without waiting."""
-        return self._free.qsize()
+        return len(self._free)
 
-    async def take_slot(self) -> Slot:
+    async def take_slot(self, *, urgent: bool = False) -> Slot:
         """Wait for a free slot. Whoever takes it gives it back by ``release``."""
-        slot = await self._free.get()
+        slot = await self._free.take(urgent=urgent)
         slot.filled = 0
         return slot
 
     def release(self, slot: Slot) -> None:
         """Let the next batch have the slot."""
         slot.shrink()
-        self._free.put_nowait(slot)
+        self._free.give(slot)
 
     async def build(self, job: Job) -> Built:
         """Make the rows of a batch, whatever its mails do to the children that read them.
@@ -182,20 +195,20 @@ class ParserPool:
             return await self._ask(replace(job, entries=unread), self._batch_timeout)
 
     async def _ask(self, job: Job, seconds: float) -> Built:
-        child = await self._idle.get()
-        alive: asyncio.subprocess.Process | None = None
+        child = await self._idle.take(urgent=job.urgent)
+        process, child.process = child.process, None
         try:
-            child = child or await self._spawn()
-            answer = await asyncio.wait_for(_exchange(child, job), seconds)
-            alive = child
+            process = process or await self._spawn()
+            answer = await asyncio.wait_for(_exchange(process, job), seconds)
+            child.process = process
         except (asyncio.IncompleteReadError, ConnectionError):
             raise ChildDied("parser_died") from None
         except TimeoutError:
             raise ChildDied("parser_hung") from None
         finally:
-            if alive is None and child is not None:
-                await asyncio.shield(_end(child))
-            self._idle.put_nowait(alive)
+            if child.process is None and process is not None:
+                await asyncio.shield(_end(process))
+            self._idle.give(child)
         return Built(
             tables={name: (at, length) for name, (at, length) in answer["tables"].items()},
             stored=tuple(Stored(**one) for one in answer["stored"]),

@@ -3,6 +3,9 @@
 The transaction begins with the folder's row, under the generation and UIDVALIDITY that the fetch was made for, and ends
 with the shard's fence. Whoever has been unlinked, been given other folders, or lost the shard meanwhile finds no row
 and throws the batch away: it is fetched again by whoever may.
+
+What is stored already is found behind the folder's lock, so that storing a batch twice stores it once: after an outage
+of the database, which may have taken away the answer to a COMMIT, and where two connections fetched the same mail.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,9 +15,9 @@ from psycopg import AsyncConnection
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
-from fumibako.archive.children import Built, Job
+from fumibako.archive.children import Built, Job, Slot
 from fumibako.archive.errors import Stale
-from fumibako.archive.rows import COLUMNS
+from fumibako.archive.rows import COLUMNS, Where
 
 _LOCK = """
 SELECT 1 FROM folder JOIN mailbox ON mailbox.id = folder.mailbox_id
@@ -22,7 +25,12 @@ SELECT 1 FROM folder JOIN mailbox ON mailbox.id = folder.mailbox_id
    AND mailbox.generation = %(generation)s
    FOR UPDATE OF folder FOR SHARE OF mailbox
 """
-_SAME_BYTES = "SELECT encode(sha256, 'hex'), id FROM message WHERE mailbox_id = %s AND sha256 = ANY(%s)"
+_STORED = """
+SELECT uid, NULL, message_id FROM placement
+ WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s AND uid = ANY(%(uids)s)
+UNION ALL
+SELECT NULL, encode(sha256, 'hex'), id FROM message WHERE mailbox_id = %(mailbox)s AND sha256 = ANY(%(digests)s)
+"""
 _COPY = {table: f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)" for table, columns in COLUMNS.items()}
 _FINISH = """
 WITH grown AS (
@@ -78,50 +86,97 @@ async def commit_batch(
 ) -> Committed:
     """Store a batch whose rows are ``built``; the connection is in autocommit mode, the transaction is this call's.
 
-    ``build`` is asked once more where some of the mails are here already under another place: by the same bytes, which
-    is all that makes two mails one. That is before the transaction, which waits for no child; between the two nobody
-    else stores into the mailbox, or its unique key refuses the batch. Raises Stale, having stored nothing.
+    May be called again with the same batch after psycopg.OperationalError: what the first call has stored is told as
+    if this one had. ``build`` is asked again where some of the mails are here already, at the same place or by the same
+    bytes, which is all that makes two mails one; between two transactions, which wait for no child. Raises Stale,
+    having stored nothing. Commits of one mailbox must not run at the same time: its unique key refuses the second.
     """
-    job = batch.job
-    if known := await _same_bytes(connection, job.where.mailbox, built):
-        built = await build(replace(job, known=known))
-    async with connection.transaction():
-        cursor = await connection.execute(
-            _LOCK,
-            {"folder": job.where.folder, "uidvalidity": job.where.uidvalidity, "generation": batch.generation},
+    while True:
+        async with connection.transaction():
+            await _lock(connection, batch)
+            placed, known = await _stored(connection, batch.job.where, built)
+            if not placed and not known:
+                await _copy(connection, batch.job.slot, built)
+                await _finish(connection, batch, built, fence)
+                return _committed(built)
+        left = tuple(entry for entry in batch.job.entries if entry.uid not in placed)
+        if not left:
+            return _committed(built, placed)
+        ids = dict(zip((entry.uid for entry in batch.job.entries), batch.job.ids, strict=True))
+        job = replace(
+            batch.job,
+            entries=left,
+            ids=tuple(ids[entry.uid] for entry in left),
+            known={**batch.job.known, **known},
         )
-        if await cursor.fetchone() is None:
-            raise Stale("the mailbox or its folder has changed")
-        async with connection.cursor() as copying:
-            for table, (at, length) in built.tables.items():
-                async with copying.copy(_COPY[table]) as copy:
-                    await copy.write(job.slot.rows[at : at + length])
-        new = [stored for stored in built.stored if stored.new]
-        live = [stored.message for stored in new if stored.uid >= job.where.linked_uidnext]
-        cursor = await connection.execute(
-            _FINISH,
-            {
-                "folder": job.where.folder,
-                "known": multirange(batch.known),
-                "organization": job.where.organization,
-                "mailbox": job.where.mailbox,
-                "live": live,
-                "history": len(new) - len(live),
-                "shard": fence.shard,
-                "epoch": fence.epoch,
-            },
-        )
-        if await cursor.fetchone() is None:
-            raise Stale("the shard has another owner")
-    return Committed(len(live), len(new) - len(live), len(built.stored), built.unreadable)
+        batch, built = replace(batch, job=job), await build(job)
+
+
+async def _lock(connection: AsyncConnection, batch: Batch) -> None:
+    where = batch.job.where
+    cursor = await connection.execute(
+        _LOCK, {"folder": where.folder, "uidvalidity": where.uidvalidity, "generation": batch.generation}
+    )
+    if await cursor.fetchone() is None:
+        raise Stale("the mailbox or its folder has changed")
+
+
+async def _stored(connection: AsyncConnection, where: Where, built: Built) -> tuple[dict[int, int], dict[str, int]]:
+    """What of a batch is stored: the message at each of its places that is taken, and the message of each digest."""
+    cursor = await connection.execute(
+        _STORED,
+        {
+            "folder": where.folder,
+            "uidvalidity": where.uidvalidity,
+            "uids": [stored.uid for stored in built.stored],
+            "mailbox": where.mailbox,
+            "digests": [bytes.fromhex(stored.sha256) for stored in built.stored if stored.sha256 and stored.new],
+        },
+    )
+    placed, known = {}, {}
+    for uid, digest, message in await cursor.fetchall():
+        if digest is None:
+            placed[uid] = message
+        else:
+            known[digest] = message
+    return placed, known
+
+
+async def _copy(connection: AsyncConnection, slot: Slot, built: Built) -> None:
+    async with connection.cursor() as cursor:
+        for table, (at, length) in built.tables.items():
+            async with cursor.copy(_COPY[table]) as copy:
+                await copy.write(slot.rows[at : at + length])
+
+
+async def _finish(connection: AsyncConnection, batch: Batch, built: Built, fence: Fence) -> None:
+    where = batch.job.where
+    new = [stored for stored in built.stored if stored.new]
+    live = [stored.message for stored in new if stored.live]
+    cursor = await connection.execute(
+        _FINISH,
+        {
+            "folder": where.folder,
+            "known": multirange(batch.known),
+            "organization": where.organization,
+            "mailbox": where.mailbox,
+            "live": live,
+            "history": len(new) - len(live),
+            "shard": fence.shard,
+            "epoch": fence.epoch,
+        },
+    )
+    if await cursor.fetchone() is None:
+        raise Stale("the shard has another owner")
+
+
+def _committed(built: Built, placed: dict[int, int] | None = None) -> Committed:
+    """What storing ``built`` has done; ``placed``: where it was found to be done, the message at each place."""
+    new = [stored for stored in built.stored if stored.new and (placed is None or placed[stored.uid] == stored.message)]
+    live = sum(stored.live for stored in new)
+    return Committed(live, len(new) - live, len(built.stored), built.unreadable)
 
 
 def multirange(pairs: Sequence[tuple[int, int]]) -> Multirange[int]:
     """(first, last) pairs as PostgreSQL's half-open ranges."""
     return Multirange([Range(first, last + 1) for first, last in pairs])
-
-
-async def _same_bytes(connection: AsyncConnection, mailbox: int, built: Built) -> dict[str, int]:
-    digests = [bytes.fromhex(stored.sha256) for stored in built.stored if stored.sha256 and stored.new]
-    cursor = await connection.execute(_SAME_BYTES, [mailbox, digests])
-    return dict(await cursor.fetchall())

@@ -73,7 +73,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Where:
-    """Which folder the mails are from. ``own`` are the mailbox's own addresses, folded to lower case."""
+    """Which folder the mails are from. ``own`` are the mailbox's own addresses, folded to lower case.
+
+    ``live_since`` is in microseconds since 1970: the last proof of life before the server numbered the folder anew.
+    """
 
     organization: int
     mailbox: int
@@ -82,6 +85,13 @@ class Where:
     role: str
     linked_uidnext: int
     own: tuple[str, ...]
+    live_since: int | None = None
+
+    def is_live(self, entry: "Entry") -> bool:
+        """Whether a mail is new and no history (design rule 4)."""
+        if entry.uid >= self.linked_uidnext:
+            return True
+        return self.live_since is not None and entry.internal_date >= self.live_since
 
 
 @dataclass(frozen=True)
@@ -106,12 +116,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of an entry: the message it is, and whether that message is new."""
+    """What became of an entry: the message it is, whether that message is not stored yet, and whether it is live."""
 
     uid: int
     message: int
     sha256: str | None
     new: bool
+    live: bool
 
 
 @dataclass
@@ -169,7 +180,7 @@ class Builder:
                 _texts(entry.flags),
                 _int8(entry.modseq) if entry.modseq is not None else _NULL,
             )
-            stored.append(Stored(entry.uid, message, name, is_new))
+            stored.append(Stored(entry.uid, message, name, is_new, where.is_live(entry)))
         return tables, stored
 
     def _message(
@@ -177,7 +188,7 @@ class Builder:
     ) -> None:
         letter = None if entry.unreadable else parse(mail)
         organization, number = _int8(where.organization), _int8(message)
-        origin = "live" if entry.uid >= where.linked_uidnext else "history"
+        origin = "live" if where.is_live(entry) else "history"
         date = _micros(letter)
         sender = (letter.from_ or letter.sender)[:1] if letter else ()
         name, address = (sender[0].name, sender[0].address) if sender else ("", "")

@@ -35,13 +35,20 @@ async def look(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -
 
 
 async def fetch_mail(
-    hands: Hands, client: ImapClient, box: Mailbox, looked: Looked, *, newest: int | None = None
+    hands: Hands,
+    client: ImapClient,
+    box: Mailbox,
+    looked: Looked,
+    *,
+    newest: int | None = None,
+    urgent: bool = False,
 ) -> int:
     """Fetch and store what ``looked`` wants from the folder that the client has open; returns how many mails came.
 
-    ``newest`` is how many at most, the newest first; None for all. A mail that the server lists but does not give is
-    asked for ROUNDS times, then it is skipped by name; one that is gone meanwhile needs no fetch. Raises
-    ``archive.Stale`` when the mailbox, the folder or the shard has changed, and what the client raises.
+    ``newest`` is how many at most, the newest first; None for all. ``urgent`` is what somebody waits for: it goes
+    before other mailboxes' imports. A mail that the server lists but does not give is asked for ROUNDS times, then it
+    is skipped by name; one that is gone meanwhile needs no fetch. Raises ``archive.Stale`` when the mailbox, the folder
+    or the shard has changed, and what the client raises.
     """
     wanted = looked.wanted
     order = wanted.newest_first()
@@ -52,7 +59,15 @@ async def fetch_mail(
     for _ in range(ROUNDS):
         if not len(wanted):
             return stored
-        pipeline = Pipeline(hands, client, box, looked.folder, before)
+        pipeline = Pipeline(
+            hands,
+            client,
+            box,
+            looked.folder,
+            before,
+            urgent=urgent,
+            modseq=looked.highest_modseq is not None,
+        )
         await pipeline.run(wanted)
         stored += len(pipeline.given)
         missing = wanted.minus(UidSet.of(pipeline.given))

@@ -10,9 +10,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 
-from fumibako.archive import Batch, Entry, Job, Region, Slot, Where, analyze_young, commit_batch, take_ids
+from fumibako.archive import (
+    Batch,
+    Built,
+    Committed,
+    Entry,
+    Job,
+    Region,
+    Slot,
+    Where,
+    analyze_young,
+    commit_batch,
+    take_ids,
+)
 from fumibako.mail.imap import Fetched, ImapClient, UidSet
+from fumibako.syncing.database import steadily
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.mailbox import Folder, Mailbox
 
@@ -31,9 +45,23 @@ class Pipeline:
     """One run over the UIDs of a folder that a client has open.
 
     ``before`` gives for each UID the next lower one that is to be fetched at all: what lies between needs no fetch.
+    ``commits`` is the mailbox's, where several pipelines of it run at once: they store one after the other.
+    ``urgent`` is what somebody waits for, a first screen or new mail: it goes before other mailboxes' long imports.
+    ``modseq``: whether the open folder has MODSEQs (RFC 7162 §3.1.2.2 forbids to ask where it has none).
     """
 
-    def __init__(self, hands: Hands, client: ImapClient, box: Mailbox, folder: Folder, before: dict[int, int]) -> None:
+    def __init__(
+        self,
+        hands: Hands,
+        client: ImapClient,
+        box: Mailbox,
+        folder: Folder,
+        before: dict[int, int],
+        *,
+        commits: asyncio.Lock | None = None,
+        urgent: bool = False,
+        modseq: bool = False,
+    ) -> None:
         self._hands = hands
         self._client = client
         self._box = box
@@ -46,7 +74,10 @@ class Pipeline:
             role=folder.role,
             linked_uidnext=folder.linked_uidnext or 0,
             own=box.own,
+            live_since=live_since(folder),
         )
+        self._urgent = urgent
+        self._modseq = modseq
         self._sizes: dict[int, int] = {}
         self._wanted: set[int] = set()
         self._before = before
@@ -54,7 +85,7 @@ class Pipeline:
         self._slot: Slot | None = None
         self._entries: list[Entry] = []
         self._too_large: list[int] = []
-        self._commits = asyncio.Lock()
+        self._commits = commits or asyncio.Lock()
         self._under_way = 0
         self._room = asyncio.Event()
         self._tasks: asyncio.TaskGroup
@@ -121,6 +152,8 @@ class Pipeline:
 
     def _items(self, body: str = "BODY.PEEK[]") -> str:
         extra = " EMAILID" if "OBJECTID" in self._client.capabilities else ""
+        if self._modseq:
+            extra += " MODSEQ"
         return f"(UID FLAGS INTERNALDATE RFC822.SIZE{extra} {body})"
 
     def _allocate(self, size: int) -> Region | None:
@@ -170,6 +203,7 @@ class Pipeline:
                 flags=fetched.flags or (),
                 internal_date=int(arrived.timestamp() * 1_000_000),
                 size=fetched.size or region.length,
+                modseq=fetched.modseq,
                 emailid=fetched.emailid,
                 skipped=skipped,
             )
@@ -189,7 +223,7 @@ class Pipeline:
 
     async def _take_slot(self) -> None:
         await self._slots.acquire()
-        self._slot = await self._hands.parsers.take_slot()
+        self._slot = await self._hands.parsers.take_slot(urgent=self._urgent)
 
     async def _next_slot(self) -> None:
         await self._take_slot()
@@ -198,16 +232,13 @@ class Pipeline:
     async def _store(self, slot: Slot, entries: tuple[Entry, ...]) -> None:
         parsers = self._hands.parsers
         try:
-            async with self._hands.pool.connection() as connection:
-                ids = await take_ids(connection, len(entries))
-            job = Job(slot=slot, where=self._where, entries=entries, ids=ids)
+            ids = await steadily(partial(self._take_ids, len(entries)))
+            job = Job(slot=slot, where=self._where, entries=entries, ids=ids, urgent=self._urgent)
             built = await parsers.build(job)
             known = tuple((self._before[entry.uid] + 1, entry.uid) for entry in entries)
             batch = Batch(job=job, generation=self._box.generation, known=known)
-            async with self._commits, self._hands.pool.connection() as connection:
-                fence = self._hands.fence(self._box.shard)
-                done = await commit_batch(connection, batch, built, fence, parsers.build)
-                await analyze_young(connection, next(self._hands.commits))
+            async with self._commits:
+                done = await steadily(partial(self._commit, batch, built))
         finally:
             parsers.release(slot)
             self._slots.release()
@@ -215,6 +246,23 @@ class Pipeline:
         self._hands.pulse.beat(self._box.id, self._box.organization)
         if done.unreadable:
             logger.warning("mails stored unread", extra={"folder": self._folder.id, "count": done.unreadable})
+
+    async def _take_ids(self, count: int) -> tuple[int, ...]:
+        async with self._hands.pool.connection() as connection:
+            ids: tuple[int, ...] = await take_ids(connection, count)
+        return ids
+
+    async def _commit(self, batch: Batch, built: Built) -> Committed:
+        async with self._hands.pool.connection() as connection:
+            fence = self._hands.fence(self._box.shard)
+            done = await commit_batch(connection, batch, built, fence, self._hands.parsers.build)
+            await analyze_young(connection, next(self._hands.commits))
+        return done
+
+
+def live_since(folder: Folder) -> int | None:
+    """The moment from which on mail of a folder that was numbered anew is new, in microseconds since 1970."""
+    return None if folder.live_since is None else round(folder.live_since.timestamp() * 1_000_000)
 
 
 def pieces(order: list[int], size: int) -> list[list[int]]:

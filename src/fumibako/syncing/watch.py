@@ -72,7 +72,7 @@ async def _round(hands: Hands, client: ImapClient, box: Mailbox, folders: list[F
 async def refresh(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -> Looked:
     """Open a folder, fetch what is new, and compare flags and what is gone. Nothing stored is removed by it."""
     looked = await look(hands, client, box, folder)
-    await fetch_mail(hands, client, box, looked)
+    await fetch_mail(hands, client, box, looked, urgent=True)
     await _compare(hands, client, box, looked)
     return looked
 
