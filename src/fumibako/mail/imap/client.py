@@ -231,8 +231,8 @@ class ImapClient:
         """Wait until something happens to the open folder, at most `timeout` seconds; then all that has happened.
 
         Returns at once with changes that earlier answers brought. Without IDLE (RFC 2177) it sends one NOOP when the
-        time is over. When cancelled after the server has agreed to IDLE, the connection stays usable. Under NOTIFY it
-        is `wait`.
+        time is over. When cancelled after the server has agreed to IDLE, the connection stays usable. Beside NOTIFY it
+        brings the changes of other folders too.
         """
         return await idling.idle(self._connection, timeout)
 
@@ -248,6 +248,7 @@ class ImapClient:
     async def wait(self, timeout: float) -> list[Change]:
         """What happens within `timeout` seconds, as soon as it does, without a word to the server (see `notify`).
 
+        `idle` is to be preferred: Dovecot 2.3 does not tell of each delivery to the open folder without IDLE.
         Raises Bye, ConnectionLost, ProtocolError. A silent cut is not noticed: `noop` from time to time does that.
         """
         await idling.wait(self._connection, timeout)

@@ -160,7 +160,8 @@ class Examined:
     """A folder as it was when it was opened read-only. `uidnext` is None on servers that do not say it.
 
     `resynced`: the server took what was known (QRESYNC, RFC 7162 §3.2.5), so `changed` and `vanished` are all that has
-    happened since; both are empty otherwise. `mailboxid` stays with the folder when it is renamed (RFC 8474 §4).
+    happened since to the mails that were known; both are empty otherwise. New mails may be among `changed` or not.
+    `mailboxid` stays with the folder when it is renamed (RFC 8474 §4).
     """
 
     exists: int
