@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from .dovecot import Dovecot
+from .mailserver import MailServer
 
 PATIENCE = 60.0  # seconds for what happens in another process
 
@@ -25,7 +25,7 @@ class Installation:
 
     url: str
     folder: Path
-    dovecot: Dovecot
+    server: MailServer
     environment: dict[str, str] = field(default_factory=dict)
     worker: "subprocess.Popen[bytes] | None" = None
 
@@ -33,7 +33,7 @@ class Installation:
         keys = self.folder / "keys"
         lines = [f"django {settings.SECRET_KEY}", *(f"fernet {key}" for key in settings.FUMIBAKO_KEYS)]
         keys.write_text("\n".join(lines) + "\n")
-        ports = (self.dovecot.imap_port, self.dovecot.imaps_port)
+        ports = (self.server.imap_port, self.server.imaps_port)
         self.environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -41,7 +41,7 @@ class Installation:
             "FUMIBAKO_DATA": str(self.folder),
             "FUMIBAKO_KEY_FILE": str(keys),
             "FUMIBAKO_PRIVATE_HOSTS": ",".join(f"127.0.0.1/32:{port}" for port in ports),
-            "SSL_CERT_FILE": str(self.dovecot.authority.cafile),
+            "SSL_CERT_FILE": str(self.server.authority.cafile),
             **self.environment,
         }
 
@@ -60,7 +60,7 @@ class Installation:
 
     def link(self, address: str, password: str, *more: str, code: int = 0) -> Any:
         """Link a mailbox of the mail server for ``taro``."""
-        server = f"127.0.0.1:{self.dovecot.imaps_port}"
+        server = f"127.0.0.1:{self.server.imaps_port}"
         words = ("link", address, "--user", "taro", "--imap", server, "--range", "all", "--password-stdin")
         return self.run(*words, *more, stdin=password + "\n", code=code)
 
@@ -92,9 +92,9 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(url: str, folder: Path, dovecot: Dovecot, **environment: str) -> Iterator[Installation]:
+def installation(url: str, folder: Path, server: MailServer, **environment: str) -> Iterator[Installation]:
     """An installation whose worker ends with the block."""
-    made = Installation(url, folder, dovecot, environment)
+    made = Installation(url, folder, server, environment)
     try:
         yield made
     finally:

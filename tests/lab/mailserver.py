@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from fumibako.mail.imap.mutf7 import encode
 
@@ -26,7 +26,6 @@ _COMMAND = re.compile(r"(\w+) ((?:UID )?[A-Z]{3,}\b.*)")
 _ITEMS = re.compile(rb"UID (\d+)|RFC822\.SIZE (\d+)|FLAGS \(([^)]*)\)")
 
 
-@runtime_checkable
 class MailServer(Protocol):
     """A real IMAP server on loopback. Its ports stay the same over `stop` and `start`."""
 
@@ -84,37 +83,36 @@ class Phone:
 
     def create(self, folder: str) -> None:
         """Create a folder."""
-        self._do("CREATE", _quoted(folder))
+        _told(self._session.create(_quoted(folder)))
 
     def rename(self, folder: str, to: str) -> None:
         """Rename a folder."""
-        self._do("RENAME", _quoted(folder), _quoted(to))
+        _told(self._session.rename(_quoted(folder), _quoted(to)))
 
     def delete(self, folder: str) -> None:
         """Delete a folder with its mails."""
-        self._do("DELETE", _quoted(folder))
+        _told(self._session.delete(_quoted(folder)))
 
     def append(self, folder: str, mail: bytes, *flags: str, when: datetime | None = None) -> None:
-        """Put a mail into a folder, with flags and its INTERNALDATE."""
-        date = imaplib.Time2Internaldate(when) if when else None
-        answer, words = self._session.append(_quoted(folder), f"({' '.join(flags)})", date, mail)
-        _check(answer, words)
+        """Put a mail into a folder, with flags and its INTERNALDATE (now)."""
+        date = imaplib.Time2Internaldate(when or datetime.now().astimezone())
+        _told(self._session.append(_quoted(folder), f"({' '.join(flags)})", date, mail))
 
     def store(self, folder: str, uid: int, change: str, *flags: str) -> None:
         """Change the flags of a mail; `change` is "+FLAGS", "-FLAGS" or "FLAGS"."""
-        self._select(folder)
-        self._do("UID", "STORE", str(uid), f"{change}.SILENT", f"({' '.join(flags)})")
+        _told(self._session.select(_quoted(folder)))
+        _told(self._session.uid("STORE", str(uid), f"{change}.SILENT", f"({' '.join(flags)})"))
 
     def copy(self, folder: str, uid: int, to: str) -> None:
         """Copy a mail."""
-        self._select(folder)
-        self._do("UID", "COPY", str(uid), _quoted(to))
+        _told(self._session.select(_quoted(folder)))
+        _told(self._session.uid("COPY", str(uid), _quoted(to)))
 
     def move(self, folder: str, uid: int, to: str) -> None:
         """Move a mail: by MOVE where the server can (RFC 6851), else by COPY and EXPUNGE."""
         if "MOVE" in self._session.capabilities:
-            self._select(folder)
-            self._do("UID", "MOVE", str(uid), _quoted(to))
+            _told(self._session.select(_quoted(folder)))
+            _told(self._session.uid("MOVE", str(uid), _quoted(to)))
         else:
             self.copy(folder, uid, to)
             self.expunge(folder, uid)
@@ -122,60 +120,41 @@ class Phone:
     def expunge(self, folder: str, uid: int) -> None:
         """Remove a mail."""
         self.store(folder, uid, "+FLAGS", "\\Deleted")
-        self._do("EXPUNGE")
+        _told(self._session.expunge())
 
     def listing(self, folder: str) -> list[Listed]:
         """Every mail of a folder by UID, changing nothing."""
-        _, (count,) = self._do("EXAMINE", _quoted(folder))
-        if count == b"0":
+        if self._examine(folder) == 0:
             return []
-        _, rows = self._do("UID", "FETCH", "1:*", "(UID RFC822.SIZE FLAGS)")
-        return sorted((_listed(row) for row in rows if isinstance(row, bytes)), key=lambda mail: mail.uid)
+        rows = _told(self._session.uid("FETCH", "1:*", "(UID RFC822.SIZE FLAGS)"))
+        return sorted((_listed(row) for row in rows), key=lambda mail: mail.uid)
+
+    def mails(self, folder: str) -> list[bytes]:
+        """The bytes of every mail of a folder, changing nothing."""
+        if self._examine(folder) == 0:
+            return []
+        rows = _told(self._session.fetch("1:*", "(BODY.PEEK[])"))
+        return [row[1] for row in rows if isinstance(row, tuple)]
 
     def uidvalidity(self, folder: str) -> int:
         """The folder's UIDVALIDITY."""
-        _, (told,) = self._do("STATUS", _quoted(folder), "(UIDVALIDITY)")
-        found = re.search(rb"UIDVALIDITY (\d+)", told)
-        assert found is not None, told
-        return int(found[1])
+        told = _told(self._session.status(_quoted(folder), "(UIDVALIDITY)"))
+        return int(told[0].partition(b"(UIDVALIDITY ")[2].partition(b")")[0])
 
     def allow_all(self, folder: str, address: str) -> None:
         """Give a user every right over a folder (RFC 4314)."""
-        self._do("SETACL", _quoted(folder), address, "lrswipkxtecdan")
+        _told(self._session.setacl(_quoted(folder), address, "lrswipkxtecdan"))
 
-    def mails(self, folder: str) -> list[bytes]:
-        """The bytes of every mail of a folder."""
-        _, (count,) = self._do("EXAMINE", _quoted(folder))
-        if count == b"0":
-            return []
-        _, rows = self._do("FETCH", "1:*", "(BODY.PEEK[])")
-        return [row[1] for row in rows if isinstance(row, tuple)]
-
-    def _select(self, folder: str) -> None:
-        self._do("SELECT", _quoted(folder))
-
-    def _do(self, verb: str, *words: str) -> tuple[str, list]:
-        session = self._session
-        if verb in {"SELECT", "EXAMINE"}:
-            answer, told = session.select(*words, readonly=verb == "EXAMINE")
-        elif verb == "STATUS":
-            answer, told = session.status(*words)
-        elif verb == "FETCH":
-            answer, told = session.fetch(*words)
-        elif verb == "UID":
-            answer, told = session.uid(*words)
-        else:
-            answer, told = getattr(session, verb.lower())(*words)
-        _check(answer, told)
-        return answer, told
+    def _examine(self, folder: str) -> int:
+        return int(_told(self._session.select(_quoted(folder), readonly=True))[0])
 
 
 @contextlib.contextmanager
 def logged_in(host: str, port: int, address: str, password: str) -> Iterator[Phone]:
     """Log in in the clear until the block ends."""
     with imaplib.IMAP4(host, port) as session:
-        session.tagpre = _TAG.encode()
-        session.tagre = re.compile(rb"(?P<tag>%s\d+) (?P<type>[A-Z]+) (?P<data>.*)" % session.tagpre, re.DOTALL)
+        answers = re.compile(rf"(?P<tag>{_TAG}\d+) (?P<type>[A-Z]+) (?P<data>.*)".encode(), re.DOTALL)
+        vars(session).update(tagpre=_TAG.encode(), tagre=answers)
         session.authenticate("PLAIN", lambda _: f"\0{address}\0{password}".encode())
         yield Phone(session)
 
@@ -192,7 +171,7 @@ def append_many(
     """Put mails into a folder by one APPEND (RFC 3502, 7888), an hour between them and the newest now."""
     flags, now = "\\Seen" if seen else "", time.time()
     with socket.create_connection((host, port), timeout=60) as sock, sock.makefile("rb") as answers:
-        sock.sendall(f"{_TAG}L LOGIN {_atom(address)} {{{len(password.encode())}+}}\r\n{password}\r\n".encode())
+        sock.sendall(f'{_TAG}L LOGIN "{address}" {{{len(password.encode())}+}}\r\n{password}\r\n'.encode())
         sock.sendall(f"{_TAG}A APPEND {_quoted(folder)}".encode())
         for number, mail in enumerate(mails):
             when = imaplib.Time2Internaldate(now - HOUR * (len(mails) - number))
@@ -241,13 +220,11 @@ def _quoted(folder: str) -> str:
     return f'"{encode(folder).decode()}"'
 
 
-def _atom(text: str) -> str:
-    return f'"{text}"'
-
-
-def _check(answer: str, told: object) -> None:
-    if answer != "OK":
-        raise RuntimeError(f"{answer}: {told!r}")
+def _told(answer: tuple[str, Any]) -> list[Any]:
+    """What the server said. Raises RuntimeError for NO and BAD."""
+    if answer[0] != "OK":
+        raise RuntimeError(f"{answer[0]}: {answer[1]!r}")
+    return list(answer[1])
 
 
 def _listed(row: bytes) -> Listed:

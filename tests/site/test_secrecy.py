@@ -191,7 +191,7 @@ def type_link(web: Web, fumibako: Installation, address: str, password: str) -> 
         address=address,
         imap_password=password,
         imap_host="127.0.0.1",
-        imap_port=str(fumibako.dovecot.imaps_port),
+        imap_port=str(fumibako.server.imaps_port),
         same="on",
     )
     assert address in page
