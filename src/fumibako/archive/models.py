@@ -69,6 +69,11 @@ class Message(Scoped):
                 condition=models.Q(unreadable__isnull=False) | models.Q(skipped__isnull=False),
                 name="message_mailbox_unread",
             ),
+            models.Index(
+                fields=["mailbox"],
+                condition=models.Q(deleted_at__isnull=False) | models.Q(left_to__isnull=False),
+                name="message_departed",
+            ),
         ]
 
 
@@ -97,7 +102,10 @@ class Raw(Scoped):
 
 
 class Placement(Scoped):
-    """A message at (folder, UIDVALIDITY, UID), with its flags. ``gone_at``: no longer there on the server."""
+    """A message at (folder, UIDVALIDITY, UID), with its flags.
+
+    ``gone_at``: no longer there on the server. ``settled``: it is known what became of the message then.
+    """
 
     pk = models.CompositePrimaryKey("folder_id", "uidvalidity", "uid")
     folder = within("linking.Folder", db_index=False)
@@ -112,6 +120,7 @@ class Placement(Scoped):
         db_persist=True,
     )
     gone_at = models.DateTimeField(null=True)
+    settled = models.BooleanField(db_default=False)
 
     class Meta:
         db_table = "placement"
@@ -119,6 +128,11 @@ class Placement(Scoped):
             models.Index(fields=["message"], name="placement_message"),
             models.Index(
                 fields=["folder"], condition=models.Q(seen=False, gone_at__isnull=True), name="placement_unseen"
+            ),
+            models.Index(
+                fields=["folder", "gone_at"],
+                condition=models.Q(gone_at__isnull=False, settled=False),
+                name="placement_unsettled",
             ),
         ]
 
