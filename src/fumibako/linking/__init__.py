@@ -37,7 +37,6 @@ _FROM = {
     "prove": ("domain_settings", "expire_drafts", "in_thread", "prove_draft", "claim_draft", "take_drafts"),
     "link": (
         "RANGES",
-        "SHARDS",
         "FolderChoice",
         "FolderRow",
         "change_folders",
@@ -45,9 +44,9 @@ _FROM = {
         "finish_link",
         "folder_key",
         "folders_to_choose",
-        "shard_of",
         "suggest",
     ),
+    "limit_key": ("SHARDS", "declare_own_server", "is_of_one_mailbox", "server_of", "shard_of"),
     "unlink": ("stop_person", "unlink"),
     "settings": ("add_alias", "remove_alias", "set_sent_copy", "try_now"),
     "overview": (

@@ -1,7 +1,6 @@
 """From a proved draft and a choice of folders to a linked mailbox; and the choice changed later."""
 
 import base64
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +10,12 @@ from django.db.models.functions import Now
 
 from fumibako.accounts.models import Person
 from fumibako.linking.errors import BadInput, LinkedByColleague, NotFound
+from fumibako.linking.limit_key import place
 from fumibako.linking.models import Folder, LinkDraft, Mailbox, MailboxPerson, MailboxSecret, Skip
 from fumibako.linking.overview import own_mailbox
 from fumibako.linking.secrets import open_secret, seal_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
 from fumibako.mail.discovery import RANGES, range_start
-
-SHARDS = 64
 
 
 @dataclass(frozen=True)
@@ -178,11 +176,6 @@ def keep_secrets(box: Mailbox, row: LinkDraft) -> None:
         )
 
 
-def shard_of(limit_key: str) -> int:
-    """The shard of a limit key; it must never depend on the process (crc32, not ``hash``)."""
-    return zlib.crc32(limit_key.encode()) % SHARDS
-
-
 def _proved(person: Person, draft: str, *, lock: bool = False) -> LinkDraft:
     rows = LinkDraft.objects.select_for_update() if lock else LinkDraft.objects
     row = rows.filter(
@@ -255,14 +248,13 @@ def _take_up(person: Person, row: LinkDraft, proven: dict[str, Any]) -> Mailbox:
     box.smtp_mechanism = smtp.get("mechanism", "")
     failure = proven["smtp_failure"] or {}
     box.smtp_cause, box.smtp_words = failure.get("cause", ""), failure.get("server_words") or ""
-    box.limit_key = box.imap_host
-    box.shard = shard_of(box.limit_key)
+    place(box)
     if box.pk is None:
         box.state = State.LINKING
     else:
         box.generation += 1
         Folder.objects.filter(mailbox=box).update(linked_uidnext=None, chosen=False)
-    box.linked_at, box.unlinked_at = Now(), None
+    box.linked_at, box.unlinked_at, box.refused_at = Now(), None, None
     return box
 
 

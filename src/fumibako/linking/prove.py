@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 
 from fumibako.accounts.models import Person
 from fumibako.linking.drafts import FAILED_LIFE, failure_json
-from fumibako.linking.link import folder_key, keep_secrets, leave_login, may_take_up, shard_of
+from fumibako.linking.limit_key import place
+from fumibako.linking.link import folder_key, keep_secrets, leave_login, may_take_up
 from fumibako.linking.models import LinkDraft, Mailbox, MailboxPerson, MailDomain
 from fumibako.linking.secrets import SecretLost, open_secret
 from fumibako.linking.states import ACTIVE, MOVE, State, move
@@ -248,8 +249,9 @@ def _switch(row: LinkDraft, proven: Proven) -> None:
         leave_login(other)
     box.imap_host, box.imap_port = imap.server.host, imap.server.port
     box.imap_security, box.imap_username = imap.server.security, imap.username
-    box.imap_mechanism, box.limit_key = imap.mechanism, imap.server.host
-    box.shard = shard_of(box.limit_key)
+    box.imap_mechanism = imap.mechanism
+    box.refusals, box.refused_at = 0, None  # these were of another secret
+    place(box)
     if smtp := proven.smtp:
         box.smtp_host, box.smtp_port = smtp.server.host, smtp.server.port
         box.smtp_security, box.smtp_username = smtp.server.security, smtp.username

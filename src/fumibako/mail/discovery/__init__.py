@@ -15,7 +15,7 @@ candidates, and one more line in `candidates`.
 
 from fumibako.mail.diagnosis import Stage
 from fumibako.mail.discovery.address import normalize_address, normalize_server_name
-from fumibako.mail.discovery.book import provider_name
+from fumibako.mail.discovery.book import Limits, host_id_of, limits_of, provider_name
 from fumibako.mail.discovery.folders import role_of
 from fumibako.mail.discovery.progress import OnStage
 from fumibako.mail.discovery.prove import prove
@@ -37,6 +37,7 @@ __all__ = [
     "RANGES",
     "DomainSettings",
     "FolderFound",
+    "Limits",
     "LoginShape",
     "OnStage",
     "ProbeRequest",
@@ -45,6 +46,8 @@ __all__ = [
     "Role",
     "Stage",
     "Wish",
+    "host_id_of",
+    "limits_of",
     "normalize_address",
     "normalize_server_name",
     "prove",

@@ -3,7 +3,8 @@
 `hosts.json` holds one host a line, each with its sources and the day they were looked up. A server that is `sure` gives
 authority (design rule 8); one that is not is only a lead: a foreign name, used after the person has agreed. The same
 holds for recognizing a host by its MX (`mx_sure`). In patterns a leading "*." stands for any labels, "*" elsewhere
-for letters, digits and hyphens, "{domain}" for the address's own domain.
+for letters, digits and hyphens, "{domain}" for the address's own domain. `limits` (`by` "user", `connections` at once,
+`interval` in seconds) has a source of its own.
 """
 
 from __future__ import annotations
@@ -40,6 +41,19 @@ class BookServer:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a host allows, as far as it is known.
+
+    `by_user`: it counts each user's connections alone, not all that come from one address. `connections` is how many it
+    allows at once, `interval` how many seconds it wants between two looks; None where it says nothing.
+    """
+
+    by_user: bool = False
+    connections: int | None = None
+    interval: float | None = None
+
+
+@dataclass(frozen=True)
 class Host:
     """A mail host. `login` is the shape of its user names; `login_sure` says that no other needs to be tried."""
 
@@ -56,6 +70,7 @@ class Host:
     login_sure: bool
     pop_only: bool
     oauth_only: bool
+    limits: Limits
 
     def servers(self, service: Service) -> tuple[BookServer, ...]:
         """Its servers for reading or for sending."""
@@ -89,6 +104,18 @@ def host_of_server(name: str, service: Service) -> tuple[Host, BookServer] | Non
     return min(found, key=lambda pair: not pair[1].sure, default=None)
 
 
+def limits_of(server: str) -> Limits:
+    """What the host of an IMAP server allows; nothing is known of a server that is not in the book."""
+    found = host_of_server(server.lower(), "imap")
+    return found[0].limits if found else Limits()
+
+
+def host_id_of(server: str) -> str | None:
+    """The id of the host that has this IMAP server; None where the book does not know it."""
+    found = host_of_server(server.lower(), "imap")
+    return found[0].id if found else None
+
+
 def provider_name(found: str, language: str) -> str:
     """What to show for a host's id, in a language; what is no id (a server's name) is shown as it is."""
     host = _BY_ID.get(found)
@@ -116,6 +143,10 @@ def _load() -> tuple[Host, ...]:
     return tuple(map(_host, rows))
 
 
+def _limits(row: dict[str, Any]) -> Limits:
+    return Limits(row.get("by") == "user", row.get("connections"), row.get("interval"))
+
+
 def _host(row: dict[str, Any]) -> Host:
     def servers(service: str) -> tuple[BookServer, ...]:
         return tuple(BookServer(one["host"], tuple(one["ports"]), one["sure"]) for one in row.get(service, ()))
@@ -134,6 +165,7 @@ def _host(row: dict[str, Any]) -> Host:
         login_sure=row["login_sure"],
         pop_only=row.get("pop_only", False),
         oauth_only=row.get("oauth_only", False),
+        limits=_limits(row.get("limits", {})),
     )
 
 
