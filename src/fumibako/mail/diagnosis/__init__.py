@@ -11,12 +11,14 @@ Rules of the room:
 from fumibako.mail.diagnosis.causes import CAUSES, Cause, Retry, WhoActs
 from fumibako.mail.diagnosis.diagnose import Reply, diagnose
 from fumibako.mail.diagnosis.failure import Failure, Words
+from fumibako.mail.diagnosis.limits import LimitTold, limit_told
 from fumibako.mail.diagnosis.stage import Stage, StageName, StageState
 
 __all__ = [
     "CAUSES",
     "Cause",
     "Failure",
+    "LimitTold",
     "Reply",
     "Retry",
     "Stage",
@@ -25,4 +27,5 @@ __all__ = [
     "WhoActs",
     "Words",
     "diagnose",
+    "limit_told",
 ]
