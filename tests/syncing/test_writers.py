@@ -20,7 +20,7 @@ from tests.world import World
 pytestmark = pytest.mark.lab
 
 PRESENCE = (
-    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1650551663 AND granted"
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1650551663 AND granted"
 )
 HOLD = "ALTER SEQUENCE message_id_seq CACHE 1"  # until the end of the transaction nobody gets an id for a fetched mail
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%nextval%'"
@@ -45,7 +45,7 @@ def test_a_worker_that_wakes_after_another_has_taken_over_stores_nothing(
         fumibako.start_worker()
         until(lambda: fumibako.status(address)["state"] == "live")
         os.kill(stale.pid, signal.SIGCONT)
-        until(lambda: "another worker is at work" in fumibako.log())
+        until(lambda: "shards closed" in fumibako.log())
     finally:
         os.kill(stale.pid, signal.SIGKILL)
         stale.wait()

@@ -9,8 +9,17 @@ An event holds ids, a kind and counts, never text: what it says is rendered when
 that moment. History makes one event a batch.
 """
 
-from fumibako.events.database import connect_directly, connection_string
+from fumibako.events.database import AWAY, connect_directly, connection_string
 from fumibako.events.feed import Feed, Stream, topic_of
 from fumibako.events.numberer import Numberer, number_events
 
-__all__ = ["Feed", "Numberer", "Stream", "connect_directly", "connection_string", "number_events", "topic_of"]
+__all__ = [
+    "AWAY",
+    "Feed",
+    "Numberer",
+    "Stream",
+    "connect_directly",
+    "connection_string",
+    "number_events",
+    "topic_of",
+]

@@ -2,8 +2,13 @@
 
 from django.conf import settings
 from django.db import connection
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import IdleInTransactionSessionTimeout
+
+AWAY = (OperationalError, IdleInTransactionSessionTimeout)
+"""How psycopg and its pool say that the database is away, or has ended a session of a process that stood still."""
+SILENCE = 10_000  # milliseconds after which a cut link is given up; TCP itself would try for minutes
 
 
 def connection_string() -> str:
@@ -26,5 +31,7 @@ async def connect_directly() -> AsyncConnection:
     Raises psycopg.OperationalError.
     """
     return await AsyncConnection.connect(
-        settings.FUMIBAKO_DATABASE_DIRECT_URL or connection_string(), autocommit=True, prepare_threshold=None
+        make_conninfo(settings.FUMIBAKO_DATABASE_DIRECT_URL or connection_string(), tcp_user_timeout=SILENCE),
+        autocommit=True,
+        prepare_threshold=None,
     )

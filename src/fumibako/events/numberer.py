@@ -1,22 +1,26 @@
 """Gives committed events their numbers, and says so.
 
-One at a time (an advisory lock) over the whole installation. A batch is numbered in one statement and committed at
-once, so a reader that polls sees numbers without gap and never n + 1 before n, whatever order the writers committed in.
-One NOTIFY a batch and person tells the live pages; writers send none.
+Every worker has one; an advisory lock lets one at a time number, over the whole installation. A batch is numbered in
+one statement and committed at once, so a reader that polls sees numbers without gap and never n + 1 before n, whatever
+order the writers committed in. One NOTIFY a batch and person tells the live pages; writers send none.
 """
 
 import asyncio
 import logging
 
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from fumibako.events.database import AWAY
 
 POLL_SECONDS = 0.2  # events of other processes wait at most so long; our own wake the numberer at once
 OUTAGE_SECONDS = 1.0  # between tries while the database is away
+PATIENCE_SECONDS = 2.0  # for a connection; asking again makes the pool try to reach the database again
 BATCH = 2_000  # events numbered in one transaction
 LOCK = 0x66756D69  # "fumi"
 
-_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
+_WAITING = "SELECT EXISTS (SELECT FROM event WHERE seq IS NULL)"
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
 _NUMBER = """
 WITH batch AS (
   SELECT id, organization_id, row_number() OVER (PARTITION BY organization_id ORDER BY id) AS n
@@ -45,12 +49,15 @@ logger = logging.getLogger(__name__)
 
 
 async def number_events(connection: AsyncConnection, limit: int = BATCH) -> int:
-    """Number at most ``limit`` committed events; returns how many. 0 as well while another process is at it."""
+    """Number at most ``limit`` committed events, after whoever is at it; returns how many.
+
+    The connection is in autocommit mode.
+    """
+    cursor = await connection.execute(_WAITING)
+    if await cursor.fetchone() == (False,):
+        return 0
     async with connection.transaction():
-        cursor = await connection.execute(_TRY_LOCK, [LOCK])
-        row = await cursor.fetchone()
-        if row is None or not row[0]:
-            return 0
+        await connection.execute(_LOCK, [LOCK])
         cursor = await connection.execute(_NUMBER, {"limit": limit})
         row = await cursor.fetchone()
         return int(row[0]) if row else 0
@@ -71,10 +78,10 @@ class Numberer:
         """Number until cancelled; an outage of the database is waited for."""
         while True:
             try:
-                async with self._pool.connection() as connection:
+                async with self._pool.connection(timeout=PATIENCE_SECONDS) as connection:
                     while await number_events(connection) == BATCH:
                         pass
-            except (OperationalError, PoolTimeout) as error:
+            except AWAY as error:
                 logger.warning("events wait for the database", extra={"error": type(error).__name__})
                 await asyncio.sleep(OUTAGE_SECONDS)
             try:

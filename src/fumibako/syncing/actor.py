@@ -21,9 +21,8 @@ from fumibako.mail.diagnosis import Failure, diagnose
 from fumibako.mail.imap import CommandRefused, ImapClient, ImapError
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.importing import fetch_mail, look
-from fumibako.syncing.mailbox import Mailbox, check_fence, load_folders, load_mailbox, note_folders
+from fumibako.syncing.mailbox import Mailbox, load_folders, load_mailbox, note_folders
 from fumibako.syncing.pipeline import FIRST
-from fumibako.syncing.shards import ShardLost
 from fumibako.syncing.watch import watch
 
 FIRST_PAUSE = 5.0  # seconds before the first try after a fault
@@ -81,7 +80,8 @@ class Actor:
         try:
             await self._session(box)
         except Stale:
-            await self._check_shard(box)
+            self._hands.shards.doubt()
+            return self._hands.shards.holds(box.shard)
         except (ConnectError, ImapError, OSError) as error:
             if asyncio.get_running_loop().time() - began > STEADY:
                 self._pause = FIRST_PAUSE
@@ -89,7 +89,7 @@ class Actor:
         except SecretLost:
             await self._move(box, State.NEEDS_ATTENTION, cause="wrong_password", cause_stage="login")
             return False
-        except (OperationalError, PoolTimeout, ShardLost):
+        except (OperationalError, PoolTimeout):
             raise
         except Exception:
             # A fault of ours in one mailbox ends no other, and the page says that this one does not run.
@@ -127,7 +127,7 @@ class Actor:
             if len(looked.wanted) and not importing:
                 await self._move(box, State.IMPORTING)
                 importing = True
-            await fetch_mail(self._hands, client, box, looked, newest=upto)
+            await fetch_mail(self._hands, client, box, looked, newest=upto, urgent=upto is not None)
 
     async def _failed(self, box: Mailbox, failure: Failure) -> bool:
         words = failure.server_words or ""
@@ -158,13 +158,6 @@ class Actor:
         except TimeoutError:
             pass
         return True
-
-    async def _check_shard(self, box: Mailbox) -> None:
-        async with self._hands.pool.connection() as connection:
-            try:
-                await check_fence(connection, self._hands.fence(box.shard))
-            except Stale as stale:
-                raise ShardLost from stale
 
     async def _move(
         self,

@@ -9,20 +9,21 @@ from fumibako.archive import Fence, ParserPool
 from fumibako.events import Numberer
 from fumibako.mail.connect import Network
 from fumibako.syncing.pulse import Pulse
+from fumibako.syncing.shards import Shards
 
 
 @dataclass(frozen=True)
 class Hands:
-    """The database, the parsing children, the outside world, and the worker's right to write: an epoch per shard."""
+    """The database, the parsing children, the outside world, and the worker's right to write: its shards."""
 
     pool: AsyncConnectionPool
     parsers: ParserPool
     network: Network
     numberer: Numberer
     pulse: Pulse
-    epochs: dict[int, int]
+    shards: Shards
     commits: "count[int]" = field(default_factory=lambda: count(1))
 
     def fence(self, shard: int) -> Fence:
-        """The right to write for a shard."""
-        return Fence(shard, self.epochs[shard])
+        """The right to write for a shard. Raises archive.Stale where it is not this worker's."""
+        return self.shards.fence(shard)

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
+
+from fumibako.events import AWAY
 
 FLUSH_SECONDS = 15.0
 
@@ -12,7 +13,8 @@ _WRITE = """
 INSERT INTO pulse (mailbox_id, organization_id, proved_at)
 SELECT mailbox_id, organization_id, now() - make_interval(secs => age)
   FROM unnest(%s::bigint[], %s::bigint[], %s::float8[]) AS proofs (mailbox_id, organization_id, age)
-ON CONFLICT (mailbox_id) DO UPDATE SET proved_at = excluded.proved_at
+ ORDER BY mailbox_id
+ON CONFLICT (mailbox_id) DO UPDATE SET proved_at = greatest(pulse.proved_at, excluded.proved_at)
 """
 
 logger = logging.getLogger(__name__)
@@ -30,10 +32,17 @@ class Pulse:
         self._proofs[mailbox] = (organization, asyncio.get_running_loop().time())
 
     async def flush(self) -> None:
-        """Write what has been proved since the last time."""
+        """Write what has been proved since the last time. Raises events.AWAY; the proofs are kept for the next time."""
         proofs, self._proofs = self._proofs, {}
         if not proofs:
             return
+        try:
+            await self._write(proofs)
+        except BaseException:
+            self._proofs = {**proofs, **self._proofs}
+            raise
+
+    async def _write(self, proofs: dict[int, tuple[int, float]]) -> None:
         now = asyncio.get_running_loop().time()
         organizations, ages = [], []
         for organization, at in proofs.values():
@@ -48,5 +57,5 @@ class Pulse:
             await asyncio.sleep(FLUSH_SECONDS)
             try:
                 await self.flush()
-            except (OperationalError, PoolTimeout) as error:
+            except AWAY as error:
                 logger.warning("proofs of life wait for the database", extra={"error": type(error).__name__})
