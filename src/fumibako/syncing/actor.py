@@ -1,14 +1,16 @@
 """The one writer of a mailbox: logs in, imports, watches, and knows what to do when any of it fails.
 
-session: connect → login → folders → first screens → the rest of the import → watch
+session: a place at the host → connect → login → folders → first screens → watch, beside it the rest of the import
 a fault of the server or the network → ``retrying``, again after a growing while
-a refused login → design rule 10: ``retrying`` for 15 minutes, refused again → ``needs_attention``, two silent tries
+a refused login → design rule 10 (``refusals``)
+others wait for a place at the host → the session ends after its look, and begins again in its turn
 the mailbox has changed (generation) → the session begins anew with what it is now
 """
 
 import asyncio
+import contextlib
 import logging
-import random
+from collections.abc import AsyncIterator
 
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
@@ -18,23 +20,18 @@ from fumibako.context import working_on
 from fumibako.linking import ACTIVE, MOVE, SecretLost, State, move
 from fumibako.mail.connect import ConnectError
 from fumibako.mail.diagnosis import Failure, diagnose
+from fumibako.mail.discovery import host_id_of
 from fumibako.mail.imap import CommandRefused, ImapClient, ImapError
+from fumibako.syncing.backoff import Backoff
+from fumibako.syncing.budget import Lease
+from fumibako.syncing.database import OUTAGE_SECONDS, steadily
+from fumibako.syncing.folders import note_folders
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.importing import fetch_mail, look
-from fumibako.syncing.mailbox import Mailbox, load_folders, load_mailbox, note_folders
-from fumibako.syncing.pipeline import FIRST
-from fumibako.syncing.watch import watch
-
-FIRST_PAUSE = 5.0  # seconds before the first try after a fault
-LONGEST_PAUSE = 300.0  # seconds; an outage that ends is noticed within five minutes
-PAUSE_GROWTH = 2.0
-STEADY = 120.0  # seconds that a session must last before the pause shrinks again
-OUTAGE_PAUSE = 1.0  # seconds between tries while the database is away
-REFUSED_PAUSES = {1: 15 * 60.0, 2: 2 * 3600.0, 3: 12 * 3600.0}  # seconds to the next login after so many refusals
-CREDENTIALS = frozenset(
-    {"wrong_credentials", "wrong_password", "wrong_username_shape", "no_mailbox_at_address", "password_expired"}
-)
-"""Causes that count as a refusal of the secret itself."""
+from fumibako.syncing.importing import Backlog
+from fumibako.syncing.looking import begin
+from fumibako.syncing.mailbox import Folder, Mailbox, load_mailbox
+from fumibako.syncing.refusals import record_failure, record_login
+from fumibako.syncing.watch import INTERVAL, ITEMS, Errands, Watch
 
 logger = logging.getLogger(__name__)
 
@@ -45,144 +42,179 @@ class Actor:
     def __init__(self, hands: Hands, mailbox: int) -> None:
         self._hands = hands
         self._mailbox = mailbox
-        self._pause = FIRST_PAUSE
-        self._tried = False
+        self._backoff = Backoff()
+        self._errands = Errands()
+        self._client: ImapClient | None = None
         self._try_now = asyncio.Event()
+        self._clock = asyncio.get_running_loop().time
 
     def try_now(self) -> None:
         """Do not wait for the next try."""
         self._try_now.set()
 
+    def prove_now(self) -> None:
+        """Prove that nothing is missing, as soon as the mailbox is being watched."""
+        self._errands.prove = True
+        if self._client is not None:
+            self._client.wake()
+
     async def run(self) -> None:
-        """Look after the mailbox; returns when it is unlinked, paused or waits for a person."""
+        """Look after the mailbox; returns when it is unlinked, paused or waits for a person, or the shard is lost."""
         while True:
-            try:
-                box = await load_mailbox(self._hands.pool, self._mailbox)
-                if box is None:
+            box = await load_mailbox(self._hands, self._mailbox)
+            if box is None or not self._hands.shards.holds(box.shard):
+                return
+            with working_on(mailbox=box.public_id):
+                if not await self._attend(box):
                     return
-                with working_on(mailbox=box.public_id):
-                    if not await self._attend(box):
-                        return
-            except Stale:
-                logger.info("the mailbox has changed; beginning anew")
-            except (OperationalError, PoolTimeout) as error:
-                logger.warning("a mailbox waits for the database", extra={"error": type(error).__name__})
-                await asyncio.sleep(OUTAGE_PAUSE)
 
     async def _attend(self, box: Mailbox) -> bool:
         """One session; returns whether there is to be another."""
         if State(box.state) not in {*ACTIVE, State.NEEDS_ATTENTION}:
             return False
-        if box.state == State.RETRYING and box.next_try_in > 0 and not self._tried:
-            await self._wait(box.next_try_in)
-        self._tried = True
-        began = asyncio.get_running_loop().time()
+        if box.state == State.RETRYING:
+            await steadily(lambda: self._hands.incidents.wait(box.id, box.next_try_in, self._try_now))
         try:
             await self._session(box)
         except Stale:
+            logger.info("the mailbox has changed; beginning anew")
             self._hands.shards.doubt()
-            return self._hands.shards.holds(box.shard)
-        except (ConnectError, ImapError, OSError) as error:
-            if asyncio.get_running_loop().time() - began > STEADY:
-                self._pause = FIRST_PAUSE
-            return await self._failed(box, diagnose(error, stage="login"))
         except SecretLost:
             await self._move(box, State.NEEDS_ATTENTION, cause="wrong_password", cause_stage="login")
             return False
-        except (OperationalError, PoolTimeout):
-            raise
+        except _Failed as failed:
+            return await self._failed(box, failed.failure, failed.lived)
+        except (OperationalError, PoolTimeout) as error:
+            logger.warning("a mailbox waits for the database", extra={"error": type(error).__name__})
+            await asyncio.sleep(OUTAGE_SECONDS)
         except Exception:
             # A fault of ours in one mailbox ends no other, and the page says that this one does not run.
             logger.exception("a session failed")
-            return await self._retry(box)
+            await self._move(box, State.RETRYING, next_try_in=self._backoff.pause(0.0))
         return True
 
     async def _session(self, box: Mailbox) -> None:
-        hands = self._hands
-        async with await ImapClient.connect(box.server, hands.network) as client:
-            await client.login(box.imap_username, box.secret(), box.imap_mechanism)
-            await client.identify()
-            hands.pulse.beat(box.id, box.organization)
-            await note_folders(hands.pool, box, await client.list_folders())
-            await self._import(client, box)
-            await hands.pulse.flush()
-            await self._move(box, State.LIVE)
-            await watch(hands, client, box)
+        began = self._clock()
+        async with self._connected(box, first=True) as (client, lease):
+            if await steadily(lambda: record_login(self._hands.pool, box.id)):
+                self._hands.numberer.wake()
+            self._hands.pulse.beat(box.id, box.organization)
+            self._client = client
+            backlog = Backlog(self._hands, box)
+            await self._first_looks(client, box, backlog)
+            await steadily(self._hands.pulse.flush)
+            await self._watch(client, box, backlog, lease)
+        await self._give_way(box, began)
 
-    async def _import(self, client: ImapClient, box: Mailbox) -> None:
-        """Bring what is not known: first screens of what receives and of what was sent, then folder by folder.
-
-        The other folders are looked at before the long part begins, so that its progress knows where it ends.
-        """
-        folders = await load_folders(self._hands.pool, box.id)
-        first = [folder for folder in folders if folder.role in {"inbox", "sent"}]
-        others = [folder for folder in folders if folder not in first]
-        importing = box.state == State.LIVE
-        for folder, upto in [*((f, FIRST) for f in first), *((f, 0) for f in others), *((f, None) for f in folders)]:
-            try:
-                looked = await look(self._hands, client, box, folder)
-            except CommandRefused as refused:
-                logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
-                continue
-            if len(looked.wanted) and not importing:
-                await self._move(box, State.IMPORTING)
-                importing = True
-            await fetch_mail(self._hands, client, box, looked, newest=upto, urgent=upto is not None)
-
-    async def _failed(self, box: Mailbox, failure: Failure) -> bool:
-        words = failure.server_words or ""
-        told = {"cause": failure.cause, "cause_stage": failure.stage, "server_words": words}
-        logger.warning("a mailbox cannot be reached", extra={"cause": failure.cause, "stage": failure.stage})
-        refused = failure.cause in CREDENTIALS
-        if not refused and (failure.about.stage != "login" or failure.retry != "never"):
-            return await self._retry(box, **told)
-        refusals = box.refusals + 1
-        pause = REFUSED_PAUSES.get(refusals) if refused and box.worked else None
-        if pause is not None and refusals == 1:
-            await self._move(box, State.RETRYING, **told, refusals=refusals, next_try_in=pause)
-            return await self._wait(pause)
-        await self._move(box, State.NEEDS_ATTENTION, **told, refusals=refusals, next_try_in=pause)
-        return False
-
-    async def _retry(self, box: Mailbox, **told: str) -> bool:
-        pause = self._pause * random.uniform(0.8, 1.2)  # noqa: S311
-        self._pause = min(self._pause * PAUSE_GROWTH, LONGEST_PAUSE)
-        await self._move(box, State.RETRYING, **told, refusals=box.refusals, next_try_in=pause)
-        return await self._wait(pause)
-
-    async def _wait(self, seconds: float) -> bool:
-        self._try_now.clear()
+    @contextlib.asynccontextmanager
+    async def _connected(self, box: Mailbox, *, first: bool) -> AsyncIterator[tuple[ImapClient, Lease]]:
+        """A connection that is logged in, within the host's budget. Raises _Failed for what the host does."""
+        logged_in: float | None = None
+        stage = "login"
         try:
-            async with asyncio.timeout(seconds):
-                await self._try_now.wait()
-        except TimeoutError:
-            pass
-        return True
+            async with self._hands.budgets.connection(box.limit_key, first=first) as lease:  # noqa: SIM117
+                async with await ImapClient.connect(box.server, self._hands.network) as client:
+                    await client.login(box.imap_username, box.secret(), box.imap_mechanism)
+                    lease.logged_in()
+                    logged_in, stage = self._clock(), lease.stage
+                    await client.identify()
+                    await client.enable()
+                    yield client, lease
+                    await client.logout()
+        except (ConnectError, ImapError, OSError) as error:
+            failure = diagnose(error, stage=stage, host_id=host_id_of(box.imap_host))
+            raise _Failed(failure, self._clock() - logged_in if logged_in is not None else 0.0) from error
 
-    async def _move(
-        self,
-        box: Mailbox,
-        state: State,
-        *,
-        cause: str = "",
-        cause_stage: str = "",
-        server_words: str = "",
-        refusals: int = 0,
-        next_try_in: float | None = None,
-    ) -> None:
-        """Move the mailbox's state. Raises Stale when the mailbox has changed meanwhile."""
-        parameters = move(
-            box.id,
-            state,
-            generation=box.generation,
-            cause=cause,
-            cause_stage=cause_stage,
-            server_words=server_words,
-            refusals=refusals,
-            next_try_in=next_try_in,
+    async def _first_looks(self, client: ImapClient, box: Mailbox, backlog: Backlog) -> None:
+        """Bring the first screens of what receives and of what was sent; see how much there is in every folder.
+
+        A folder of which all is known and whose STATUS has not changed is not opened.
+        """
+        folders = await note_folders(self._hands, client, box)
+        answers = await client.statuses([folder.name_raw for folder in folders], ITEMS)
+        for folder, status in zip(folders, answers, strict=True):
+            if isinstance(status, CommandRefused):
+                logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": status.code})
+            elif not (folder.is_settled(box) and folder.unchanged(status)):
+                await self._begin(client, box, folder, backlog)
+        if len(backlog) and box.state != State.LIVE:
+            await self._move(box, State.IMPORTING)
+
+    async def _begin(self, client: ImapClient, box: Mailbox, folder: Folder, backlog: Backlog) -> None:
+        try:
+            await begin(self._hands, client, box, folder.id, backlog, screen=folder.role in {"inbox", "sent"})
+        except CommandRefused as refused:
+            logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
+
+    async def _watch(self, client: ImapClient, box: Mailbox, backlog: Backlog, lease: Lease) -> None:
+        """Watch, and import what is left on a second connection where the host allows one, else on this one."""
+        second = bool(len(backlog)) and self._hands.budgets.spare(box.limit_key)
+        self._errands.leave = lambda: lease.wanted
+        watch = Watch(
+            self._hands,
+            client,
+            box,
+            backlog,
+            self._errands,
+            brings=not second,
+            imported=lambda: self._move(box, State.LIVE),
         )
-        async with self._hands.pool.connection() as connection:
-            cursor = await connection.execute(MOVE, parameters)
-            if await cursor.fetchone() is None:
-                raise Stale("the mailbox has changed")
+        if not len(backlog):
+            await self._move(box, State.LIVE)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beside = [tasks.create_task(self._wake_when_wanted(client, lease))]
+                if second:
+                    beside.append(tasks.create_task(self._import(box, backlog)))
+                await watch.run()
+                for task in beside:
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def _wake_when_wanted(self, client: ImapClient, lease: Lease) -> None:
+        await lease.until_wanted()
+        client.wake()
+
+    async def _import(self, box: Mailbox, backlog: Backlog) -> None:
+        async with self._connected(box, first=False) as (client, _):
+            await client.compress()
+            while len(backlog):
+                await backlog.bring(client, at_once=True)
+        await self._move(box, State.LIVE)
+
+    async def _give_way(self, box: Mailbox, began: float) -> None:
+        """Let others have the place at the host, until it is time for the next look."""
+        interval = self._hands.budgets.interval(box.limit_key) or INTERVAL
+        self._try_now.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(began + interval - self._clock(), 0.0)):
+                await self._try_now.wait()
+
+    async def _failed(self, box: Mailbox, failure: Failure, lived: float) -> bool:
+        logger.warning("a mailbox cannot be reached", extra={"cause": failure.cause, "stage": failure.stage})
+        pause = max(self._backoff.pause(lived), self._hands.budgets.pause(box.limit_key))
+        verdict = await steadily(lambda: record_failure(self._hands.pool, box.id, box.generation, failure, pause=pause))
         self._hands.numberer.wake()
+        return verdict.state is State.RETRYING
+
+    async def _move(self, box: Mailbox, state: State, **told: str | float) -> None:
+        """Move the mailbox's state. Raises Stale when the mailbox has changed meanwhile."""
+        parameters = move(box.id, state, generation=box.generation, **told)
+
+        async def write() -> bool:
+            async with self._hands.pool.connection() as connection:
+                return await (await connection.execute(MOVE, parameters)).fetchone() is not None
+
+        if not await steadily(write):
+            raise Stale("the mailbox has changed")
+        self._hands.numberer.wake()
+
+
+class _Failed(Exception):
+    """The host has ended a session, or not let it begin; ``lived`` is how many seconds it had been logged in."""
+
+    def __init__(self, failure: Failure, lived: float) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.lived = lived

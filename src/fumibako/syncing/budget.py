@@ -34,9 +34,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
+from fumibako.events import AWAY
 from fumibako.linking import is_of_one_mailbox, server_of
 from fumibako.mail.connect import ConnectError
 from fumibako.mail.diagnosis import Failure, LimitTold, diagnose, limit_told
@@ -51,8 +51,8 @@ LOGINS = 5  # under way at once there
 BULK_BEHIND = 60.0  # seconds that bulk stands behind the others in the queue, so that it waits but does not starve
 SUSPICION = 5.0  # seconds between a close without a word and the try that confirms it
 PAUSES = {"rate_limited": 60.0, "bandwidth_exceeded": 3600.0}  # seconds, where the host's words name no time
-HOUR, DAY = 3600.0, 86400.0  # seconds until a belief rises: of a host that never refused, and of one that did
-GROWTH = {HOUR: 1.25, DAY: 1.1}
+UNTRIED = 3600.0, 1.25  # seconds after which more is believed of a host that never refused, and how much more
+REFUSED = 86400.0, 1.1  # the same of one that did
 
 _LOAD = """
 SELECT connections, words, extract(epoch FROM now() - learned_at)::float8,
@@ -186,7 +186,7 @@ class _Budget:
             self.paused_until = max(self.paused_until, now + (told.wait or PAUSES[failure.cause]))
             self.unsaved = True
         if told.connections and told.of_user and not self.alone:
-            self.no_second_until = now + DAY
+            self.no_second_until = now + REFUSED[0]
         elif told.connections:
             self._lower(told, others, failure, now)
 
@@ -209,10 +209,10 @@ class _Budget:
 
     def _rise(self, now: float) -> bool:
         """Believe in more, where it is time to; whether that makes room."""
-        period = DAY if self.words else HOUR
+        period, growth = REFUSED if self.words else UNTRIED
         if self.book.connections or now - self.learned_at < period:
             return False
-        self.limit = max(self.limit + 2, int(self.limit * GROWTH[period]))
+        self.limit = max(self.limit + 2, int(self.limit * growth))
         self.learned_at = now
         self.unsaved = True
         return len(self.open) < usable(self.limit)
@@ -293,7 +293,7 @@ class Budgets:
         try:
             async with self._pool.connection() as connection:
                 await connection.execute(_SAVE, values)
-        except (OperationalError, PoolTimeout) as error:
+        except AWAY as error:
             budget.unsaved = True
             logger.warning("a host's limit waits for the database", extra={"error": type(error).__name__})
 

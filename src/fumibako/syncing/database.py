@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 from psycopg import OperationalError
@@ -45,3 +46,16 @@ async def steadily(work: Callable[[], Awaitable[T]]) -> T:
         except (OperationalError, PoolTimeout) as error:
             logger.warning("waiting for the database", extra={"error": type(error).__name__})
             await asyncio.sleep(OUTAGE_SECONDS)
+
+
+async def now(pool: AsyncConnectionPool) -> datetime:
+    """The time by the database's clock, which all that is stored goes by."""
+
+    async def ask() -> datetime:
+        async with pool.connection() as connection:
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+        assert row is not None
+        at: datetime = row[0]
+        return at
+
+    return await steadily(ask)

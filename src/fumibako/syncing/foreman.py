@@ -230,7 +230,8 @@ class Foreman:
             await asyncio.sleep(OUTAGE_SECONDS)
 
     async def _hear(self, connection: AsyncConnection) -> None:
-        """Obey until the connection is lost: ``draft`` (one waits), ``mb:ID`` (a mailbox has changed), ``try:ID``."""
+        """Obey until the connection is lost: ``draft`` (one waits), ``mb:ID`` (a mailbox has changed), ``try:ID``
+        (do not wait for the next try), ``prove:ID`` (prove that nothing is missing)."""
         while True:
             async for word in connection.notifies(timeout=SILENCE_SECONDS):
                 kind, _, number = word.payload.partition(":")
@@ -240,4 +241,6 @@ class Foreman:
                     await self._look_at(int(number))
                 elif kind == "try" and int(number) in self._posts:
                     self._posts[int(number)].actor.try_now()
+                elif kind == "prove" and int(number) in self._posts:
+                    self._posts[int(number)].actor.prove_now()
             await connection.execute("SELECT 1")

@@ -8,13 +8,15 @@ from psycopg_pool import AsyncConnectionPool
 from fumibako.archive import Fence, ParserPool
 from fumibako.events import Numberer
 from fumibako.mail.connect import Network
+from fumibako.syncing.budget import Budgets
+from fumibako.syncing.incidents import Incidents
 from fumibako.syncing.pulse import Pulse
 from fumibako.syncing.shards import Shards
 
 
 @dataclass(frozen=True)
 class Hands:
-    """The database, the parsing children, the outside world, and the worker's right to write: its shards."""
+    """The database, the parsing children, the outside world, what is known of mail hosts, and the worker's shards."""
 
     pool: AsyncConnectionPool
     parsers: ParserPool
@@ -22,6 +24,8 @@ class Hands:
     numberer: Numberer
     pulse: Pulse
     shards: Shards
+    budgets: Budgets
+    incidents: Incidents
     commits: "count[int]" = field(default_factory=lambda: count(1))
 
     def fence(self, shard: int) -> Fence:

@@ -17,7 +17,7 @@ What is known of a mailbox stands in two columns of its row:
 All of it is in PostgreSQL: it holds over workers and restarts. Who changes it for a host holds the host's lock. Times
 are the database's, set ahead by ``ahead`` seconds in tests.
 
-The worker: ``await incidents.probe()`` before its actors begin, then ``incidents.run()`` as a task. An actor, before it
+The worker: ``incidents.run()`` as a task. An actor, before it
 opens a connection for a mailbox in ``retrying``: ``await incidents.wait(box.id, box.next_try_in, try_now)``; the event
 ``try_now`` is set by the words ``try:ID`` on channel ``fumibako_work``, which reach the owner of a mailbox wherever
 they are said. What begins and ends incidents is ``refusals``.
@@ -26,11 +26,11 @@ they are said. What begins and ends incidents is ``refusals``.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
-from psycopg import AsyncConnection, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
+from fumibako.events import AWAY
 from fumibako.linking import MOVE, State, move
 
 MAILBOXES = 3  # refused at one host
@@ -39,7 +39,6 @@ PROBE_SECONDS = 300.0
 LOCKED_SECONDS = 1800.0  # to the next probe after a sign of a lock-out
 LONGEST = 86400.0  # seconds; no directory is away for longer, but a company may change all its passwords in one night
 LOOK_SECONDS = 5.0
-DOUBT_SECONDS = 60.0  # after which who waits looks whether it is over, should no word of it have come
 CAUSE = "auth_temporary"
 
 _LOCK = 0x686F7374  # "host": a space of advisory locks of its own
@@ -102,7 +101,7 @@ SELECT 1 FROM mailbox
    AND organization_id = %(organization)s AND id <> %(mailbox)s LIMIT 1
 """
 _HELD = """
-SELECT 1 FROM mailbox JOIN host_incident ON host = lower(imap_host) AND ended_at IS NULL
+SELECT host FROM mailbox JOIN host_incident ON host = lower(imap_host) AND ended_at IS NULL
  WHERE mailbox.id = %s AND state = 'retrying' AND refusals = 0 AND refused_at IS NOT NULL
 """
 
@@ -119,10 +118,11 @@ async def lock_host(connection: AsyncConnection, host: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, host])
 
 
-async def is_open(connection: AsyncConnection, host: str) -> bool:
-    """Whether the host has an incident now."""
-    cursor = await connection.execute("SELECT 1 FROM host_incident WHERE host = %s AND ended_at IS NULL", [host])
-    return await cursor.fetchone() is not None
+async def lock_host_of(connection: AsyncConnection, mailbox: int) -> None:
+    """The same for the host of a mailbox."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(%s, hashtext(lower(imap_host))) FROM mailbox WHERE id = %s", [_LOCK, mailbox]
+    )
 
 
 async def evidence(connection: AsyncConnection, host: str, mailbox: int, ahead: float) -> list[int]:
@@ -192,13 +192,15 @@ class Incidents:
     def __init__(self, pool: AsyncConnectionPool, ahead: Callable[[], float] = no_seconds) -> None:
         self._pool = pool
         self._ahead = ahead
+        self._waiting: dict[str, set[asyncio.Event]] = {}
 
     async def run(self) -> None:
-        """Probe what is due, and let those who wait look whether it is over, until cancelled."""
+        """Look and probe until cancelled."""
         while True:
             try:
                 await self.probe()
-            except (OperationalError, PoolTimeout) as error:
+                await self._look()
+            except AWAY as error:
                 logger.warning("incidents wait for the database", extra={"error": type(error).__name__})
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -211,6 +213,28 @@ class Incidents:
             cursor = await connection.execute(_DUE, {"ahead": self._ahead()})
             hosts = [row[0] for row in await cursor.fetchall()]
         return [mailbox for host in hosts for mailbox in await self._probe(host)]
+
+    async def wait(self, mailbox: int, seconds: float, try_now: asyncio.Event) -> None:
+        """Wait until a mailbox in ``retrying`` may be tried: its time has come and no incident holds it.
+
+        ``try_now`` ends the waiting in any case. An incident from before the worker's start holds it, too.
+        """
+        try_now.clear()
+        loop = asyncio.get_running_loop()
+        ready = loop.time() + seconds
+        while not try_now.is_set():
+            host = await self._holder(mailbox)
+            if host is None and loop.time() >= ready:
+                return
+            waiting = self._waiting.setdefault(host, set()) if host else set()
+            waiting.add(try_now)
+            try:
+                async with asyncio.timeout(None if host else ready - loop.time()):
+                    await try_now.wait()
+            except TimeoutError:
+                pass
+            finally:
+                waiting.discard(try_now)
 
     async def _probe(self, host: str) -> list[int]:
         values = {"host": host, "ahead": self._ahead(), "pause": PROBE_SECONDS, "longest": LONGEST}
@@ -226,23 +250,18 @@ class Incidents:
             cursor = await connection.execute(_NEXT, values)
             return [row[0] for row in await cursor.fetchall()]
 
-    async def wait(self, mailbox: int, seconds: float, try_now: asyncio.Event) -> None:
-        """Wait until a mailbox in ``retrying`` may be tried: its time has come and no incident holds it.
+    async def _look(self) -> None:
+        """Let those go on whose incident is over, should the word of it not have reached them."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute("SELECT host FROM host_incident WHERE ended_at IS NULL")
+            still = {row[0] for row in await cursor.fetchall()}
+        for host in [host for host in self._waiting if host and host not in still]:
+            for try_now in self._waiting.pop(host):
+                try_now.set()
 
-        ``try_now`` ends the waiting in any case. An incident from before the worker's start holds it, too.
-        """
-        try_now.clear()
-        loop = asyncio.get_running_loop()
-        ready = loop.time() + seconds
-        while (held := await self._holds(mailbox)) or loop.time() < ready:
-            patience = DOUBT_SECONDS if held else ready - loop.time()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(patience):
-                    await try_now.wait()
-            if try_now.is_set():
-                return
-
-    async def _holds(self, mailbox: int) -> bool:
+    async def _holder(self, mailbox: int) -> str | None:
+        """The host whose incident a mailbox waits in."""
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_HELD, [mailbox])
-            return await cursor.fetchone() is not None
+            row = await cursor.fetchone()
+        return row[0] if row else None

@@ -38,7 +38,7 @@ from fumibako.mail.diagnosis import Failure
 from fumibako.syncing import incidents
 from fumibako.syncing.incidents import no_seconds
 
-REFUSED_PAUSES = {1: 15 * 60.0, 2: 2 * 3600.0, 3: 12 * 3600.0}  # seconds to the next login after so many refusals
+REFUSED_PAUSES = (15 * 60.0, 2 * 3600.0, 12 * 3600.0)  # seconds to the next login after the first refusal, the second …
 UNCLEAR_PAUSE = 15 * 60.0  # seconds at least, when a login is refused in words that nobody knows: it may be the secret
 SECRET = frozenset(
     {
@@ -57,6 +57,7 @@ LOCKED = frozenset({"locked_after_tries"})
 _STANDING = """
 SELECT lower(imap_host) AS host, organization_id AS organization, state = 'needs_attention' AS asked, refusals,
        refused_at IS NOT NULL AS marked,
+       EXISTS (SELECT 1 FROM host_incident WHERE host = lower(imap_host) AND ended_at IS NULL) AS incident,
        EXISTS (SELECT 1 FROM mailbox_secret
                 WHERE mailbox_id = mailbox.id AND service = 'imap' AND worked_at IS NOT NULL) AS worked
   FROM mailbox WHERE id = %s AND generation = %s FOR UPDATE
@@ -119,20 +120,23 @@ def decide(standing: Standing, failure: Failure, *, incident: bool, pause: float
         return _after_fault(standing, failure, pause)
     if incident and standing.worked and failure.cause in SECRET | LOCKED:
         if standing.asked:
-            return Verdict(State.NEEDS_ATTENTION, None, refusals, REFUSED_PAUSES.get(refusals))
+            return Verdict(State.NEEDS_ATTENTION, None, refusals, _pause_after(refusals))
         return Verdict(State.RETRYING, incidents.CAUSE, 0, None, waits_for_host=True)
     refusals += 1
-    tries = REFUSED_PAUSES if standing.worked and failure.cause in SECRET else {}
-    again = tries.get(refusals)
+    again = _pause_after(refusals) if standing.worked and failure.cause in SECRET else None
     state = State.RETRYING if again is not None and refusals == 1 else State.NEEDS_ATTENTION
     return Verdict(state, failure.cause, refusals, again)
+
+
+def _pause_after(refusals: int) -> float | None:
+    return REFUSED_PAUSES[refusals - 1] if 0 < refusals <= len(REFUSED_PAUSES) else None
 
 
 def _after_fault(standing: Standing, failure: Failure, pause: float) -> Verdict:
     if failure.cause == "server_refused_unclear" and failure.stage == "login":
         pause = max(pause, UNCLEAR_PAUSE)
     if standing.asked:
-        return Verdict(State.NEEDS_ATTENTION, None, standing.refusals, max(pause, REFUSED_PAUSES[1]))
+        return Verdict(State.NEEDS_ATTENTION, None, standing.refusals, max(pause, REFUSED_PAUSES[0]))
     return Verdict(State.RETRYING, failure.cause, standing.refusals, pause)
 
 
@@ -143,6 +147,7 @@ class _Row:
     asked: bool
     refusals: int
     marked: bool
+    incident: bool
     worked: bool
 
     @property
@@ -173,12 +178,10 @@ async def record_failure(
             verdict = decide(row.standing, failure, incident=False, pause=pause)
             await _write(connection, mailbox, generation, failure, verdict)
             return verdict
-        cursor = await connection.execute("SELECT lower(imap_host) FROM mailbox WHERE id = %s", [mailbox])
-        host = await cursor.fetchone()
-        await incidents.lock_host(connection, host[0] if host else "")
+        await incidents.lock_host_of(connection, mailbox)
         row = await _standing(connection, mailbox, generation)
         new = row.is_evidence(failure)
-        incident = await _incident(connection, mailbox, row, failure, ahead(), new)
+        incident = row.incident or (new and await _begins_incident(connection, mailbox, row.host, failure, ahead()))
         verdict = decide(row.standing, failure, incident=incident, pause=pause)
         await _write(connection, mailbox, generation, failure, verdict)
         await connection.execute(_MARK, [new or verdict.waits_for_host, ahead(), mailbox])
@@ -213,17 +216,13 @@ async def _standing(connection: AsyncConnection, mailbox: int, generation: int) 
     return row
 
 
-async def _incident(
-    connection: AsyncConnection, mailbox: int, row: _Row, failure: Failure, ahead: float, new: bool
+async def _begins_incident(
+    connection: AsyncConnection, mailbox: int, host: str, failure: Failure, ahead: float
 ) -> bool:
-    if await incidents.is_open(connection, row.host):
-        return True
-    if not new:
-        return False
-    others = await incidents.evidence(connection, row.host, mailbox, ahead)
+    others = await incidents.evidence(connection, host, mailbox, ahead)
     if len(others) + 1 < incidents.MAILBOXES:
         return False
-    await incidents.begin(connection, row.host, others, failure.server_words or "", ahead)
+    await incidents.begin(connection, host, others, failure.server_words or "", ahead)
     return True
 
 

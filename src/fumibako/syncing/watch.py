@@ -1,115 +1,201 @@
-"""Seeing what changes on the server, on one connection: the first folder by IDLE, the others by STATUS.
+"""Seeing what changes on the server, on one connection.
 
-Every INTERVAL the folders of sent mail and one other in turn are looked at. A busy first folder does not put that off.
+The first folder is open, and the server tells of it: by NOTIFY (RFC 5465), then of all chosen folders at once, else by
+IDLE (RFC 2177), and the others are looked at by STATUS every INTERVAL. A busy first folder does not put that off. What
+is still to be imported is brought in pieces in between, where no other connection brings it.
 """
 
 import asyncio
 import logging
-from itertools import cycle
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from fumibako.archive import Stale
-from fumibako.mail.imap import CommandRefused, Fetched, ImapClient
+from fumibako.mail.imap import Change, CommandRefused, ImapClient, Listed, Status
+from fumibako.syncing import departures
+from fumibako.syncing.completeness import folders_due, prove_folder
+from fumibako.syncing.database import now, steadily
+from fumibako.syncing.folders import note_folders
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.importing import fetch_mail, look
-from fumibako.syncing.mailbox import Folder, Looked, Mailbox, check_fence, load_folders, multirange_of
+from fumibako.syncing.importing import Backlog
+from fumibako.syncing.looking import refresh
+from fumibako.syncing.mailbox import Folder, Mailbox, load_folder, load_folders
 
-INTERVAL = 45.0  # seconds of IDLE between two rounds of STATUS
+INTERVAL = 45.0  # seconds between two looks at the other folders; also how long a silent cut stays unseen
+NOTIFIED_INTERVAL = 90.0  # seconds, where the server tells of all of them: the end of IDLE proves that it is there
+ROUND_INTERVAL = 300.0  # seconds: what a server has forgotten to tell is seen all the same
+LIST_INTERVAL = 900.0  # seconds between two looks at which folders there are
+PROOFS_INTERVAL = 300.0  # seconds between two looks at whether a proof of completeness is due
+A_ROUND = 10  # folders of a round; where there are more, the rest waits for its turn
 ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ")  # SIZE and UNSEEN cost some servers a walk
-FLAGS = 500  # newest mails whose flags are compared at each look
-
-_FLAGS = """
-UPDATE placement SET flags = told.flags
-  FROM (SELECT uid, string_to_array(flags, ' ') AS flags
-          FROM unnest(%(uids)s::bigint[], %(flags)s::text[]) AS t (uid, flags)) AS told
- WHERE placement.folder_id = %(folder)s AND placement.uidvalidity = %(uidvalidity)s AND placement.uid = told.uid
-   AND placement.flags <> told.flags
-"""
-_GONE = """
-UPDATE placement SET gone_at = now()
- WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s AND gone_at IS NULL
-   AND NOT uid <@ %(there)s::int8multirange AND uid < %(uidnext)s
-"""
-_TELL = """
-SELECT pg_notify('fumibako_live', 'pe:' || person_id) FROM mailbox_person WHERE mailbox_id = %s AND until IS NULL
-"""
 
 logger = logging.getLogger(__name__)
 
 
-async def watch(hands: Hands, client: ImapClient, box: Mailbox) -> None:
-    """Watch until the connection ends (raises what the client raises) or the mailbox has changed (raises Stale)."""
-    while not (folders := await load_folders(hands.pool, box.id)):
-        await asyncio.sleep(INTERVAL)
-        await client.noop()
-        hands.pulse.beat(box.id, box.organization)
-    first, *others = folders
-    sent = [folder for folder in others if folder.role == "sent"]
-    turns = cycle([folder for folder in others if folder.role != "sent"] or [None])
-    await refresh(hands, client, box, first)
-    clock = asyncio.get_running_loop().time
-    round_at = clock() + INTERVAL
-    while True:
-        if await client.idle(max(round_at - clock(), 0.0)):
-            await refresh(hands, client, box, first)
-        hands.pulse.beat(box.id, box.organization)
-        if clock() >= round_at:
-            if await _round(hands, client, box, [*sent, *filter(None, [next(turns)])]):
-                await refresh(hands, client, box, first)
-            round_at = clock() + INTERVAL
+@dataclass
+class Errands:
+    """What others want of a watch: a proof of completeness now, or its place at a host that allows few connections."""
+
+    prove: bool = False
+    leave: Callable[[], bool] = lambda: False
 
 
-async def _round(hands: Hands, client: ImapClient, box: Mailbox, folders: list[Folder]) -> bool:
-    """Look at folders by STATUS, and open those that have changed; whether there was any."""
-    opened = False
-    for folder in folders:
-        fresh = await _fresh(hands, box, folder)
-        if await _changed(client, fresh):
-            await refresh(hands, client, box, fresh)
-            opened = True
-    return opened
+class Watch:
+    """The watch over a mailbox on a connection that is logged in.
 
+    ``backlog`` is what is still to be imported: the watch brings it itself when it ``brings``, and says ``imported``
+    at the end of it.
+    """
 
-async def refresh(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder) -> Looked:
-    """Open a folder, fetch what is new, and compare flags and what is gone. Nothing stored is removed by it."""
-    looked = await look(hands, client, box, folder)
-    await fetch_mail(hands, client, box, looked, urgent=True)
-    await _compare(hands, client, box, looked)
-    return looked
+    def __init__(
+        self,
+        hands: Hands,
+        client: ImapClient,
+        box: Mailbox,
+        backlog: Backlog,
+        errands: Errands,
+        *,
+        brings: bool,
+        imported: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._hands = hands
+        self._client = client
+        self._box = box
+        self._backlog = backlog
+        self._errands = errands
+        self._brings = brings
+        self._imported = imported
+        self._folders: list[Folder] = []
+        self._notified = False
+        self._turn = 0
+        self._clock = asyncio.get_running_loop().time
+        self._round_at = self._list_at = self._proofs_at = 0.0
 
+    async def run(self) -> None:
+        """Watch until the place is wanted. Raises Stale when the mailbox has changed, and what the client raises."""
+        await self._begin()
+        while not self._errands.leave():
+            changes = await self._wait()
+            self._beat()
+            await self._follow(changes)
+            if self._brings and len(self._backlog):
+                await self._bring()
+            if self._clock() >= self._round_at:
+                await self._round()
+            if self._clock() >= self._list_at:
+                await self._list()
+            if self._errands.prove or self._clock() >= self._proofs_at:
+                await self._prove()
 
-async def _fresh(hands: Hands, box: Mailbox, folder: Folder) -> Folder:
-    now = {one.id: one for one in await load_folders(hands.pool, box.id)}
-    if folder.id not in now:
-        raise Stale("a folder is no longer chosen")
-    return now[folder.id]
+    async def _begin(self) -> None:
+        self._folders = await load_folders(self._hands, self._box.id)
+        begun = self._clock()
+        self._round_at, self._list_at, self._proofs_at = begun + INTERVAL, begun + LIST_INTERVAL, begun
+        if self._folders:
+            await self._refresh(self._folders[0])
+            if "NOTIFY" in self._client.capabilities:
+                self._notified = await self._client.notify([folder.name_raw for folder in self._folders])
 
+    def _beat(self) -> None:
+        self._hands.pulse.beat(self._box.id, self._box.organization)
 
-async def _changed(client: ImapClient, folder: Folder) -> bool:
-    try:
-        return not folder.unchanged(await client.status(folder.name_raw, ITEMS))
-    except CommandRefused as refused:
-        logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": refused.code})
-        return False
+    async def _wait(self) -> Sequence[Change]:
+        """Return what happens, at the latest when there is something to do."""
+        if self._brings and len(self._backlog):
+            return await self._client.noop()
+        seconds = max(min(self._round_at, self._list_at) - self._clock(), 0.0)
+        if not self._folders:
+            await self._client.wait(seconds)
+            return await self._client.noop()
+        return await self._client.idle(min(seconds, NOTIFIED_INTERVAL))
 
+    async def _follow(self, changes: Sequence[Change]) -> None:
+        """Look at the folders that have changed; the first one last, since it stays open."""
+        named = {change.name_raw for change in changes if isinstance(change, Status)}
+        if any(isinstance(change, Listed) for change in changes):
+            self._list_at = 0.0
+        first = any(not isinstance(change, Status | Listed) for change in changes)
+        others = [folder for folder in self._folders[1:] if folder.name_raw in named]
+        for folder in others:
+            await self._refresh(folder)
+        if self._folders and (first or others or self._folders[0].name_raw in named):
+            await self._refresh(self._folders[0])
 
-async def _compare(hands: Hands, client: ImapClient, box: Mailbox, looked: Looked) -> None:
-    flags: dict[int, tuple[str, ...]] = {}
+    async def _refresh(self, folder: Folder, *, whole: bool = False) -> None:
+        waiting = self._backlog.waiting(folder.id)
+        await refresh(self._hands, self._client, self._box, folder.id, waiting, whole=whole)
+        self._beat()
 
-    def on_message(fetched: Fetched) -> None:
-        if fetched.uid is not None and fetched.flags is not None:
-            flags[fetched.uid] = fetched.flags
+    async def _bring(self) -> None:
+        await self._backlog.bring(self._client, at_once=False)
+        await self._refresh(self._folders[0])
+        if not len(self._backlog):
+            await self._imported()
 
-    if len(looked.there):
-        newest = f"{max(1, len(looked.there) - FLAGS + 1)}:*"
-        await client.fetch(newest, "(UID FLAGS)", uid=False, on_message=on_message)
-    folder = {"folder": looked.folder.id, "uidvalidity": looked.folder.uidvalidity}
-    async with hands.pool.connection() as connection, connection.transaction():
-        told = {"uids": list(flags), "flags": [" ".join(names) for names in flags.values()]}
-        cursor = await connection.execute(_FLAGS, {**folder, **told})
-        changed = cursor.rowcount
-        there = {"there": multirange_of(looked.there), "uidnext": looked.uidnext}
-        cursor = await connection.execute(_GONE, {**folder, **there})
-        changed += cursor.rowcount
-        if changed:
-            await connection.execute(_TELL, [box.id])
-        await check_fence(connection, hands.fence(box.shard))
+    async def _round(self) -> None:
+        """Look at the folders by STATUS, and open those that have changed."""
+        began = await now(self._hands.pool)
+        asked = self._next_turn()
+        answers = await self._client.statuses([folder.name_raw for folder in asked], ITEMS)
+        opened = False
+        for folder, status in zip(asked, answers, strict=True):
+            if isinstance(status, CommandRefused):
+                logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": status.code})
+                self._list_at = 0.0
+                continue
+            fresh = await load_folder(self._hands, folder.id)
+            if not fresh.unchanged(status):
+                await self._refresh(fresh)
+                opened = True
+        if len(asked) == len(self._folders) and not len(self._backlog):
+            opened |= await self._settle_departures(began)
+        if opened:
+            await self._refresh(self._folders[0])
+        self._round_at = self._clock() + (ROUND_INTERVAL if self._notified else INTERVAL)
+
+    def _next_turn(self) -> list[Folder]:
+        """The folders of this round: those of received and sent mail, and of the others as many as A_ROUND leaves."""
+        always = [folder for folder in self._folders if folder.role in {"inbox", "sent"}][:A_ROUND]
+        others = [folder for folder in self._folders if folder not in always]
+        count = min(max(A_ROUND - len(always), 1), len(others))
+        picked = [others[(self._turn + n) % len(others)] for n in range(count)]
+        self._turn += count
+        return always + picked
+
+    async def _settle_departures(self, looked_at: datetime) -> bool:
+        """Find out what became of mail that is in no folder any more; whether another folder may be open now."""
+        await steadily(lambda: departures.settle(self._hands, self._client, self._box, looked_at))
+        return True
+
+    async def _list(self) -> None:
+        """See which folders there are; with other ones than before, watch those."""
+        before = self._folders
+        self._folders = await note_folders(self._hands, self._client, self._box)
+        self._list_at = self._clock() + LIST_INTERVAL
+        names = [folder.name_raw for folder in self._folders]
+        for folder in self._folders:
+            if folder.id not in {one.id for one in before}:
+                await self._refresh(folder)
+        if names != [folder.name_raw for folder in before]:
+            if self._notified:
+                self._notified = await self._client.notify(names)
+            if self._folders:
+                await self._refresh(self._folders[0])
+
+    async def _prove(self) -> None:
+        """Prove the folders that it is time for, or all of them when asked to; what is missing is fetched at once."""
+        due = await steadily(lambda: folders_due(self._hands, self._box))
+        asked, self._errands.prove = self._errands.prove, False
+        for folder in [one for one in self._folders if asked or one.id in due]:
+            await self._prove_folder(folder)
+        if due or asked:
+            await self._refresh(self._folders[0])
+        self._proofs_at = self._clock() + PROOFS_INTERVAL
+
+    async def _prove_folder(self, folder: Folder) -> None:
+        await self._refresh(folder, whole=True)
+        looked = await load_folder(self._hands, folder.id)
+        waiting = self._backlog.waiting(folder.id)
+        proof = await steadily(lambda: prove_folder(self._hands, self._client, self._box, looked, waiting))
+        if len(proof.missing):
+            await self._refresh(folder)

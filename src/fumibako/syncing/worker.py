@@ -14,9 +14,11 @@ from fumibako.archive import ParserPool
 from fumibako.events import Numberer
 from fumibako.linking import expire_drafts, in_thread
 from fumibako.mail.connect import Network
+from fumibako.syncing.budget import Budgets
 from fumibako.syncing.database import make_pool
 from fumibako.syncing.foreman import Foreman
 from fumibako.syncing.hands import Hands
+from fumibako.syncing.incidents import Incidents
 from fumibako.syncing.pulse import Pulse
 from fumibako.syncing.shards import TTL, Shards
 
@@ -35,11 +37,12 @@ async def run_worker(network: Network, *, ttl: float = TTL) -> None:
         asyncio.get_running_loop().add_signal_handler(number, shards.stop)
     async with ParserPool() as parsers, make_pool() as pool:
         numberer, pulse = Numberer(pool), Pulse(pool)
-        foreman = Foreman(Hands(pool, parsers, network, numberer, pulse, shards))
+        budgets, incidents = Budgets(pool), Incidents(pool)
+        foreman = Foreman(Hands(pool, parsers, network, numberer, pulse, shards, budgets, incidents))
         logger.info("the worker is at work")
         try:
             async with asyncio.TaskGroup() as tasks:
-                works = (numberer.run(), pulse.run(), foreman.run(), _expire())
+                works = (numberer.run(), pulse.run(), incidents.run(), foreman.run(), _expire())
                 beside = [tasks.create_task(work) for work in works]
                 await shards.run(foreman)
                 for task in beside:
