@@ -43,6 +43,7 @@ _FROM = {
         "sign_picture",
     ),
     "reader": ("Reading", "Unreadable"),
+    "reparse": ("Reparsed", "read_again"),
     "counts": ("FolderNumbers", "MailboxNumbers", "folder_numbers", "mailbox_numbers"),
 }
 _ROOM = {name: module for module, names in _FROM.items() for name in names}
