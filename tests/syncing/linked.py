@@ -94,9 +94,9 @@ class Linked:
 
     async def load(self, hands: Any, folder: int) -> tuple[Any, Folder]:
         """The mailbox and one of its folders as a session loads them."""
-        box = await load_mailbox(hands.pool, self.box.pk)
+        box = await load_mailbox(hands, self.box.pk)
         assert box is not None
-        return box, next(one for one in await load_folders(hands.pool, self.box.pk) if one.id == folder)
+        return box, next(one for one in await load_folders(hands, self.box.pk) if one.id == folder)
 
 
 def link(world: World, dovecot: Dovecot, url: str, mails: Iterable[int]) -> Linked:
