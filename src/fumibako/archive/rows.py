@@ -91,7 +91,7 @@ class Where:
         """Whether a mail is new and no history (design rule 4)."""
         if entry.uid >= self.linked_uidnext:
             return True
-        return self.live_since is not None and entry.internal_date >= self.live_since
+        return self.live_since is not None and entry.internal_date >= self.live_since and not entry.old
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Entry:
     """One fetched mail: where its bytes lie, and what the server said of it.
 
     ``internal_date`` is in microseconds since 1970. ``skipped`` says why only the header was fetched, ``unreadable``
-    why it is not to be parsed.
+    why it is not to be parsed. ``old`` is no new mail whenever it arrived: another server has taken it over.
     """
 
     offset: int
@@ -112,6 +112,7 @@ class Entry:
     emailid: str | None = None
     skipped: str | None = None
     unreadable: str | None = None
+    old: bool = False
 
 
 @dataclass(frozen=True)

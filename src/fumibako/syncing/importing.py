@@ -37,16 +37,7 @@ async def fetch_mail(hands: Hands, client: ImapClient, box: Mailbox, looked: Loo
     for _ in range(ROUNDS):
         if not len(wanted):
             return stored
-        pipeline = Pipeline(
-            hands,
-            client,
-            box,
-            looked.folder,
-            {uid: uid - 1 for uid in wanted},
-            commits=box.commits,
-            urgent=urgent,
-            modseq=looked.highest_modseq is not None,
-        )
+        pipeline = Pipeline(hands, client, box, looked, urgent=urgent)
         await pipeline.run(wanted)
         stored += len(pipeline.given)
         missing = wanted.minus(UidSet.of(pipeline.given))

@@ -28,7 +28,7 @@ from fumibako.archive import (
 from fumibako.mail.imap import Fetched, ImapClient, UidSet
 from fumibako.syncing.database import steadily
 from fumibako.syncing.hands import Hands
-from fumibako.syncing.mailbox import Folder, Mailbox
+from fumibako.syncing.mailbox import Folder, Looked, Mailbox
 
 FIRST = 50  # mails of the first window: the first screen
 SIZES = 2_500  # mails whose sizes are listed by one FETCH
@@ -42,26 +42,13 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """One run over the UIDs of a folder that a client has open.
+    """One run over UIDs of a folder that a client has open and that has been ``looked`` at.
 
-    ``before`` gives for each UID the next lower one that is to be fetched at all: what lies between needs no fetch.
-    ``commits`` is the mailbox's, where several pipelines of it run at once: they store one after the other.
     ``urgent`` is what somebody waits for, a first screen or new mail: it goes before other mailboxes' long imports.
-    ``modseq``: whether the open folder has MODSEQs (RFC 7162 §3.1.2.2 forbids to ask where it has none).
     """
 
-    def __init__(
-        self,
-        hands: Hands,
-        client: ImapClient,
-        box: Mailbox,
-        folder: Folder,
-        before: dict[int, int],
-        *,
-        commits: asyncio.Lock | None = None,
-        urgent: bool = False,
-        modseq: bool = False,
-    ) -> None:
+    def __init__(self, hands: Hands, client: ImapClient, box: Mailbox, looked: Looked, *, urgent: bool) -> None:
+        folder = looked.folder
         self._hands = hands
         self._client = client
         self._box = box
@@ -77,15 +64,15 @@ class Pipeline:
             live_since=live_since(folder),
         )
         self._urgent = urgent
-        self._modseq = modseq
+        self._modseq = looked.highest_modseq is not None  # RFC 7162 §3.1.2.2 forbids to ask a folder that has none
+        self._old = looked.old
         self._sizes: dict[int, int] = {}
         self._wanted: set[int] = set()
-        self._before = before
         self._slots = asyncio.Semaphore(SLOTS)
         self._slot: Slot | None = None
         self._entries: list[Entry] = []
         self._too_large: list[int] = []
-        self._commits = commits or asyncio.Lock()
+        self._commits = box.commits
         self._under_way = 0
         self._room = asyncio.Event()
         self._tasks: asyncio.TaskGroup
@@ -206,6 +193,7 @@ class Pipeline:
                 modseq=fetched.modseq,
                 emailid=fetched.emailid,
                 skipped=skipped,
+                old=uid in self._old,
             )
         )
         if self._slot is not None and self._slot.filled >= BATCH:
@@ -235,8 +223,8 @@ class Pipeline:
             ids = await steadily(partial(self._take_ids, len(entries)))
             job = Job(slot=slot, where=self._where, entries=entries, ids=ids, urgent=self._urgent)
             built = await parsers.build(job)
-            known = tuple((self._before[entry.uid] + 1, entry.uid) for entry in entries)
-            batch = Batch(job=job, generation=self._box.generation, known=known)
+            known = UidSet.of(entry.uid for entry in entries)
+            batch = Batch(job=job, generation=self._box.generation, known=known.ranges)
             async with self._commits:
                 done = await steadily(partial(self._commit, batch, built))
         finally:
