@@ -58,9 +58,9 @@ class Installation:
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout else None
 
-    def link(self, address: str, password: str, *more: str, code: int = 0) -> Any:
-        """Link a mailbox of the mail server for ``taro``."""
-        server = f"127.0.0.1:{self.server.imaps_port}"
+    def link(self, address: str, password: str, *more: str, port: int | None = None, code: int = 0) -> Any:
+        """Link a mailbox of the mail server for ``taro``, at its own port or one that leads there."""
+        server = f"127.0.0.1:{port or self.server.imaps_port}"
         words = ("link", address, "--user", "taro", "--imap", server, "--range", "all", "--password-stdin")
         return self.run(*words, *more, stdin=password + "\n", code=code)
 
