@@ -7,6 +7,7 @@ from fumibako.archive import (
     NotFound,
     folders_of,
     list_messages,
+    mailbox_numbers,
     read_attachment,
     read_message,
     read_picture,
@@ -125,6 +126,27 @@ async def test_a_message_that_left_the_server_stays_where_it_was(store: Store, w
     await store.commit({1: mail("gone")})
     await store.rows("UPDATE placement SET gone_at = now() RETURNING 1")
     assert await _subjects(world.person, folder="inbox") == ["gone"]
+
+
+async def test_mail_that_the_server_has_no_more_is_listed_counted_found_and_read_and_says_so(
+    store: Store, world: World
+) -> None:
+    await store.commit({1: mail("here"), 2: mail("deleted", message_id="2"), 3: mail("left", message_id="3")})
+    trash = await in_thread(lambda: world.add_folder(store.box, "ごみ箱", "trash", chosen=False))
+    await store.rows("UPDATE placement SET gone_at = now() WHERE uid > 1 RETURNING 1")
+    await store.rows("UPDATE message SET deleted_at = now() WHERE subject = 'deleted' RETURNING 1")
+    await store.rows("UPDATE message SET left_to_id = %s WHERE subject = 'left' RETURNING 1", trash.pk)
+    assert await _subjects(world.person, folder="inbox") == ["left", "deleted", "here"]
+    assert await _subjects(world.person, words="deleted") == ["deleted"]
+    numbers = await in_thread(lambda: mailbox_numbers([store.box.pk]))
+    assert numbers[store.box.pk].stored == 3
+    rows = (await in_thread(lambda: list_messages(world.person))).rows
+    marks = {row.subject: (row.deleted_at is not None, row.left_to) for row in rows}
+    assert marks == {"here": (False, None), "deleted": (True, None), "left": (False, "ごみ箱")}
+    for row in rows:
+        view = await in_thread(lambda row=row: read_message(world.person, row.public_id))
+        assert (view.deleted_at is not None, view.left_to) == marks[row.subject]
+        assert view.reading is not None
 
 
 async def test_mail_of_a_folder_that_is_no_longer_chosen_stays_in_its_list(store: Store, world: World) -> None:

@@ -75,12 +75,16 @@ async def test_what_is_skipped_is_told_by_reason_and_what_is_on_its_way_is_not_m
     linked.rows("DELETE FROM placement WHERE uid IN (1, 2, 5)")
     linked.rows(
         "INSERT INTO skip (organization_id, folder_id, uidvalidity, reason, uids)"
-        " SELECT organization_id, id, uidvalidity, 'before_range', '{[1,3)}' FROM folder"
+        " SELECT organization_id, id, uidvalidity, 'before_range', '{[1,4)}' FROM folder"
     )
+    linked.rows("DELETE FROM placement WHERE uid = 3")
+    with dovecot.phone(linked.address) as phone:
+        phone.expunge("INBOX", 3)
     dovecot.deliver(linked.address, sample_mail(7))
     proof = await prove(linked, session, inbox, UidSet.of([5]))
-    assert (proof.on_server, proof.stored, proof.skipped, proof.waiting) == (7, 3, {"before_range": 2}, 2)
+    assert (proof.on_server, proof.stored, proof.skipped, proof.waiting) == (6, 2, {"before_range": 2}, 2)
     assert proof.differences == {}
+    assert linked.rows("SELECT uids::text FROM skip") == [("{[1,3)}",)]
 
 
 @pytest.mark.lab

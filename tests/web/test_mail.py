@@ -219,3 +219,15 @@ def test_the_first_page_of_a_list_is_asked_for_again_when_something_changes(desk
     page = text(desk.get(MAIL))
     assert re.search(r'<div id="rows" hx-get="/mail/\?folder=inbox" [^>]*hx-trigger="changed from:body"', page)
     assert 'data-live="/live"' in page
+
+
+def test_a_mail_that_the_server_has_no_more_can_be_read_and_says_so(desk: Client, world: World, inbox) -> None:
+    box = world.boxes[0]
+    trash = world.add_folder(box, "ごみ箱", "trash", chosen=False)
+    deleted = store(box, inbox, letter("消した"), deleted_at=timezone.now())
+    left = store(box, inbox, letter("移した"), left_to=trash)
+    assert sorted(subject.strip() for subject in subjects(text(desk.get(MAIL)))) == ["消した", "移した"]
+    page = text(desk.get(f"{MAIL}{deleted.public_id}/"))
+    assert "本文です。" in page and "サーバーで削除済み" in page
+    page = text(desk.get(f"{MAIL}{left.public_id}/"))
+    assert "本文です。" in page and "対象外のフォルダ（ごみ箱）へ移動" in page and "サーバーで削除済み" not in page

@@ -2,7 +2,9 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from fumibako.accounts.models import Person
@@ -124,6 +126,47 @@ def test_the_sent_copy_is_saved_at_once_and_by_a_button_without_javascript(desk:
     assert box.sent_copy == "on"
 
 
+def test_what_the_last_comparison_found_is_a_sum_that_comes_to_nothing_missing(desk: Client, world: World) -> None:
+    box = world.add_mailbox(**SMTP)
+    at = timezone.localtime().replace(hour=0, minute=0)
+    proof = {"on_server": 9, "stored": 5, "skipped": {"before_range": 3, "not_given": 1}, "waiting": 0, "missing": 0}
+    world.add_folder(box, proved_at=at, proof=proof)
+    world.add_folder(box, "Sent", "sent", proved_at=timezone.now(), proof={"on_server": 2, "stored": 2, "skipped": {}})
+    world.add_folder(box, "Old", "other", chosen=False, proved_at=at, proof={"on_server": 50, "missing": 50})
+    page = text(desk.get(LIST))
+    assert "取りこぼし 0 ・ 今日 0:00 に照合" in page
+    assert "サーバー上 11 通 = 取り込み済み 7 通 ＋ 対象外 4 通" in page
+
+
+MISSING = {"on_server": 9, "stored": 4, "skipped": {}, "waiting": 3, "missing": 2}
+SUM = "サーバー上 9 通 = 取り込み済み 4 通 ＋ 対象外 0 通 ＋ 取り込み待ち 3 通 ＋ 取りこぼし 2 通"
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [({}, ["まだ照合していません"]), ({"proof": MISSING}, ["取りこぼし 2 通（自動で取り込みます）", SUM])],
+)
+def test_a_comparison_says_what_is_missing_on_its_way_and_not_compared_yet(
+    desk: Client, world: World, folder: dict[str, object], words: list[str]
+) -> None:
+    world.add_folder(world.add_mailbox(**SMTP), **({**folder, "proved_at": timezone.now()} if folder else {}))
+    page = text(desk.get(LIST))
+    assert all(word in page for word in words), page
+
+
+def test_a_press_asks_the_worker_to_compare_a_mailbox_that_is_connected(desk: Client, world: World) -> None:
+    live, waiting = world.add_mailbox(**SMTP), world.add_mailbox("b@example.jp", state="retrying")
+    page = text(desk.get(LIST))
+    assert f'id="{live.public_id}-compare">サーバーと照合する</button>' in page
+    assert f"{waiting.public_id}/compare/" not in page
+    with CaptureQueriesContext(connection) as asked:
+        page = text(desk.post(f"{LIST}{live.public_id}/compare/", follow=True))
+    assert "照合を始めました。" in page
+    assert any("fumibako_work" in query["sql"] and f"prove:{live.pk}" in query["sql"] for query in asked)
+    page = text(desk.post(f"{LIST}{waiting.public_id}/compare/", follow=True))
+    assert "いまメールサーバーに接続していません" in page
+
+
 def test_another_address_of_a_mailbox_is_added_and_removed(desk: Client, world: World) -> None:
     box = world.add_mailbox(**SMTP)
     page = text(desk.post(f"{LIST}{box.public_id}/aliases/add/", {"address": "info＠example.jp"}, follow=True))
@@ -160,7 +203,7 @@ def test_a_colleague_neither_sees_nor_changes_a_mailbox(elsewhere: Client, world
     assert "taro@example.jp" not in page and "b@example.jp" not in page
     for name in ("password", "again", "connection", "folders", "unlink", "linked"):
         assert elsewhere.get(f"{LIST}{box.public_id}/{name}/").status_code == 404
-    for name in ("sent-copy", "aliases/add", "aliases/remove", "try", "unlink", "password"):
+    for name in ("sent-copy", "aliases/add", "aliases/remove", "try", "compare", "unlink", "password"):
         values = {"sent_copy": "off", "address": "x@example.jp", "password": "something"}
         assert elsewhere.post(f"{LIST}{box.public_id}/{name}/", values).status_code == 404
     for name in ("", "login/", "servers/", "unlink/", "folders/"):

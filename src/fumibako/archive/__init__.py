@@ -12,7 +12,7 @@ For pages and commands (``person`` is an ``accounts.models.Person``; what it may
 - ``read_attachment(person, public_id, n) -> File`` and ``read_raw(person, public_id) -> bytes``
 - ``sign_picture``, ``read_picture(token) -> File``: pictures of a sandboxed frame by tokens that end after 10 minutes;
   the cleaned HTML holds such tokens as relative URLs (``<img src="TOKEN">``), for the page of the frame to serve
-- ``mailbox_numbers(ids)`` and ``folder_numbers(id)``: how much is stored
+- ``mailbox_numbers(ids)`` and ``folder_numbers(ids)``: how much is stored
 
 Models are imported from ``fumibako.archive.models``; verbs are looked up when first asked for.
 """

@@ -1,15 +1,15 @@
 """How much is stored: per mailbox for its people, per folder as proof that nothing is missing."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
-
-from fumibako.linking.models import Folder
 
 _MAILBOXES = """
 SELECT mailbox_id, count(*) FILTER (WHERE NOT outgoing), count(*) FILTER (WHERE outgoing),
        count(*) FILTER (WHERE unreadable IS NOT NULL OR skipped IS NOT NULL), coalesce(sum(attachments), 0)
-  FROM message WHERE mailbox_id = ANY(%s) AND deleted_at IS NULL GROUP BY mailbox_id
+  FROM message WHERE mailbox_id = ANY(%s) GROUP BY mailbox_id
 """
 _PROGRESS = """
 SELECT mailbox_id, sum(to_import), sum((SELECT count(*) FROM placement
@@ -17,14 +17,15 @@ SELECT mailbox_id, sum(to_import), sum((SELECT count(*) FROM placement
        bool_or(uidvalidity IS NULL)
   FROM folder WHERE mailbox_id = ANY(%s) AND chosen AND missing_since IS NULL GROUP BY mailbox_id
 """
-_PLACED = """
-SELECT folder_id, count(*) FROM placement JOIN folder ON folder.id = folder_id
- WHERE folder.mailbox_id = %s AND placement.uidvalidity = folder.uidvalidity AND gone_at IS NULL GROUP BY folder_id
-"""
-_SKIPPED = """
-SELECT folder_id, reason, sum(upper(piece) - lower(piece))
-  FROM skip JOIN folder ON folder.id = folder_id, unnest(uids) AS piece
- WHERE folder.mailbox_id = %s AND skip.uidvalidity = folder.uidvalidity GROUP BY folder_id, reason
+_FOLDERS = """
+SELECT mailbox_id, name, role, messages,
+       (SELECT count(*) FROM placement
+         WHERE folder_id = folder.id AND placement.uidvalidity = folder.uidvalidity AND gone_at IS NULL),
+       (SELECT json_object_agg(reason, (SELECT coalesce(sum(upper(piece) - lower(piece)), 0) FROM unnest(uids) piece))
+          FROM skip
+         WHERE folder_id = folder.id AND skip.uidvalidity = folder.uidvalidity AND NOT isempty(uids)),
+       proved_at, (proof->>'waiting')::int, (proof->>'missing')::int
+  FROM folder WHERE mailbox_id = ANY(%s) AND chosen ORDER BY mailbox_id, id
 """
 
 
@@ -47,13 +48,19 @@ class MailboxNumbers:
 
 @dataclass(frozen=True)
 class FolderNumbers:
-    """A chosen folder: mails on the server when last looked at, stored, and left out by reason."""
+    """A chosen folder: mails on the server when last looked at, stored, and left out by reason.
+
+    ``waiting`` and ``missing`` are those of the last comparison with the server, at ``proved_at`` (None: never yet).
+    """
 
     name: str
     role: str
     on_server: int | None
     stored: int
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int]
+    proved_at: datetime | None
+    waiting: int | None
+    missing: int | None
 
 
 def mailbox_numbers(mailboxes: list[int]) -> dict[int, MailboxNumbers]:
@@ -73,16 +80,12 @@ def mailbox_numbers(mailboxes: list[int]) -> dict[int, MailboxNumbers]:
     return numbers
 
 
-def folder_numbers(mailbox: int) -> tuple[FolderNumbers, ...]:
-    """The chosen folders of a mailbox with what is on the server, stored and skipped."""
+def folder_numbers(mailboxes: list[int]) -> dict[int, tuple[FolderNumbers, ...]]:
+    """The chosen folders of these mailboxes, by id, with what is on the server, stored and skipped."""
+    folders: dict[int, tuple[FolderNumbers, ...]] = dict.fromkeys(mailboxes, ())
     with connection.cursor() as cursor:
-        cursor.execute(_PLACED, [mailbox])
-        placed = dict(cursor.fetchall())
-        cursor.execute(_SKIPPED, [mailbox])
-        skipped: dict[int, dict[str, int]] = {}
-        for folder, reason, count in cursor.fetchall():
-            skipped.setdefault(folder, {})[reason] = int(count)
-    return tuple(
-        FolderNumbers(folder.name, folder.role, folder.messages, placed.get(folder.id, 0), skipped.get(folder.id, {}))
-        for folder in Folder.objects.filter(mailbox=mailbox, chosen=True).order_by("id")
-    )
+        cursor.execute(_FOLDERS, [mailboxes])
+        for mailbox, name, role, on_server, stored, skipped, *proof in cursor.fetchall():
+            by_reason = json.loads(skipped) if isinstance(skipped, str) else skipped
+            folders[mailbox] += (FolderNumbers(name, role, on_server, stored, by_reason or {}, *proof),)
+    return folders

@@ -1,6 +1,7 @@
 """The one door out for people: what a person may not read, nothing here returns.
 
-The right to read is a person's mailboxes (``linking.readable_to``); it stands in every query of this file.
+The right to read is a person's mailboxes (``linking.readable_to``); it stands in every query of this file. What the
+server has no more can be read and found here as before.
 """
 
 import base64
@@ -27,12 +28,13 @@ _PICTURE_SALT = "fumibako.archive.picture"
 
 _ROW = """
 SELECT m.public_id, m.mailbox_id, m.from_name, m.from_address, m.recipients, m.outgoing, m.subject, m.snippet,
-       m.attachments, m.sort_at, m.unreadable, m.skipped, m.id,
+       m.attachments, m.sort_at, m.unreadable, m.skipped, m.id, m.deleted_at,
+       (SELECT f.name FROM folder f WHERE f.id = m.left_to_id) AS left_to,
        NOT m.outgoing
          AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.message_id = m.id AND p.seen)
          AND NOT EXISTS (SELECT 1 FROM opening o WHERE o.message_id = m.id AND o.person_id = %(person)s) AS unread
   FROM message m
- WHERE m.organization_id = %(organization)s AND m.mailbox_id = ANY(%(mailboxes)s) AND m.deleted_at IS NULL
+ WHERE m.organization_id = %(organization)s AND m.mailbox_id = ANY(%(mailboxes)s)
 """
 _IN_FOLDERS = """
    AND EXISTS (SELECT 1 FROM placement p
@@ -51,7 +53,7 @@ _WORD = """
 """
 _UNREAD = """
 SELECT p.folder_id, count(*) FROM placement p JOIN message m ON m.id = p.message_id
- WHERE p.folder_id = ANY(%(folders)s) AND NOT p.seen AND p.gone_at IS NULL AND NOT m.outgoing AND m.deleted_at IS NULL
+ WHERE p.folder_id = ANY(%(folders)s) AND NOT p.seen AND p.gone_at IS NULL AND NOT m.outgoing
    AND NOT EXISTS (SELECT 1 FROM opening o WHERE o.message_id = p.message_id AND o.person_id = %(person)s)
  GROUP BY p.folder_id
 """
@@ -59,7 +61,10 @@ SELECT p.folder_id, count(*) FROM placement p JOIN message m ON m.id = p.message
 
 @dataclass(frozen=True)
 class MessageRow:
-    """A message in a list. ``unreadable`` and ``skipped`` name why it could not be read whole."""
+    """A message in a list. ``unreadable`` and ``skipped`` name why it could not be read whole.
+
+    ``deleted_at``: since when the server has it no more; ``left_to``: the folder, not imported, that it went to.
+    """
 
     public_id: str
     mailbox_address: str
@@ -73,6 +78,8 @@ class MessageRow:
     unread: bool
     unreadable: str | None
     skipped: str | None
+    deleted_at: datetime | None
+    left_to: str | None
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,10 @@ class FileRow:
 
 @dataclass(frozen=True)
 class MessageView:
-    """A message opened. ``reading`` is None where the mail cannot be read; its files and raw bytes still can be had."""
+    """A message opened. ``reading`` is None where the mail cannot be read; its files and raw bytes still can be had.
+
+    ``deleted_at`` and ``left_to`` as in ``MessageRow``.
+    """
 
     public_id: str
     mailbox_address: str
@@ -130,6 +140,8 @@ class MessageView:
     reading: Reading | None
     unreadable: str | None
     skipped: str | None
+    deleted_at: datetime | None
+    left_to: str | None
 
 
 @dataclass(frozen=True)
@@ -241,7 +253,7 @@ def _entries(person: Person, boxes: dict[int, Mailbox], folders: tuple[Folder, .
         count = unread.get(folder.id, 0) + (entries[key].unread if key in entries else 0)
         address = boxes[folder.mailbox_id].address if key == folder.public_id else ""
         entries[key] = FolderEntry(key, folder.name, folder.role, count, address)
-    odd = Message.objects.filter(mailbox__in=list(boxes), deleted_at__isnull=True)
+    odd = Message.objects.filter(mailbox__in=list(boxes))
     count = odd.exclude(unreadable__isnull=True, skipped__isnull=True).count()
     if count:
         entries["unreadable"] = FolderEntry("unreadable", "", "unreadable", count)
@@ -285,6 +297,8 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
         reading=reading,
         unreadable=row.unreadable,
         skipped=row.skipped,
+        deleted_at=row.deleted_at,
+        left_to=row.left_to.name if row.left_to else None,
     )
 
 
@@ -344,9 +358,8 @@ def _find(person: Person, message: str) -> Message:
         organization=person.organization_id,
         public_id=message,
         mailbox__in=readable_to(person),
-        deleted_at__isnull=True,
     )
-    row = found.select_related("mailbox").first()
+    row = found.select_related("mailbox", "left_to").first()
     if row is None:
         raise NotFound(message)
     return row
@@ -367,6 +380,8 @@ def _row(found: dict[str, Any], boxes: dict[int, Mailbox]) -> MessageRow:
         unread=found["unread"],
         unreadable=found["unreadable"],
         skipped=found["skipped"],
+        deleted_at=found["deleted_at"],
+        left_to=found["left_to"],
     )
 
 

@@ -1,13 +1,15 @@
 """What a person sees of linked mailboxes: states, causes, settings, folders; no mail and no counts of mail."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
 from fumibako.accounts.models import Organization, Person
 from fumibako.linking.errors import NotFound
-from fumibako.linking.models import Mailbox, MailboxPerson
+from fumibako.linking.models import Folder, Mailbox, MailboxPerson
 from fumibako.linking.states import State
 
 STATE_ORDER = [
@@ -59,6 +61,23 @@ class MailboxCard:
     unlinked_at: datetime | None
 
 
+@dataclass(frozen=True)
+class MailboxProof:
+    """What the last comparison of a mailbox's chosen folders with the server found, all folders together.
+
+    ``at`` is the oldest of their proofs, ``complete`` whether each of them has one. ``on_server`` is ``stored``,
+    ``skipped`` and ``waiting`` for an import, and ``missing``, which is fetched anew.
+    """
+
+    at: datetime
+    complete: bool
+    on_server: int
+    stored: int
+    skipped: int
+    waiting: int
+    missing: int
+
+
 def mailboxes_of(person: Person) -> tuple[MailboxCard, ...]:
     """The person's mailboxes, linked and unlinked, what needs a person first, then by address."""
     cards = [_card(box) for box in _mine(person).select_related("pulse")]
@@ -77,6 +96,15 @@ def find_mailboxes(address: str | None = None) -> tuple[tuple[Person, MailboxCar
     if address is not None:
         rows = rows.filter(mailbox__address_key=address.strip().casefold())
     return tuple((row.person, _card(row.mailbox)) for row in rows)
+
+
+def proofs_of(mailboxes: Iterable[int]) -> dict[int, MailboxProof]:
+    """The last proofs of completeness of these mailboxes, by id; one that was never proved is not in it."""
+    folders = Folder.objects.filter(mailbox__in=list(mailboxes), chosen=True, selectable=True, missing_since=None)
+    proved: dict[int, list[tuple[datetime | None, dict[str, Any]]]] = {}
+    for mailbox, at, proof in folders.values_list("mailbox", "proved_at", "proof"):
+        proved.setdefault(mailbox, []).append((at, proof or {}))
+    return {mailbox: proof for mailbox, found in proved.items() if (proof := _together(found))}
 
 
 def own_mailbox(person: Person, mailbox: str) -> Mailbox:
@@ -104,6 +132,26 @@ def worst_states(organization: Organization) -> dict[int, State]:
     for person, state in rows.exclude(state=State.UNLINKED).values_list("mailboxperson__person", "state"):
         worst[person] = min(State(state), worst.get(person, State(state)), key=STATE_ORDER.index)
     return worst
+
+
+def _together(folders: list[tuple[datetime | None, dict[str, Any]]]) -> MailboxProof | None:
+    times = [at for at, _ in folders if at is not None]
+    if not times:
+        return None
+    proofs = [proof for _, proof in folders]
+
+    def total(*names: str) -> int:
+        return sum(proof.get(name, 0) for proof in proofs for name in names)
+
+    return MailboxProof(
+        at=min(times),
+        complete=len(times) == len(folders),
+        on_server=total("on_server"),
+        stored=total("stored", "back"),
+        skipped=sum(sum(proof.get("skipped", {}).values()) for proof in proofs),
+        waiting=total("waiting"),
+        missing=total("missing"),
+    )
 
 
 def _mine(person: Person) -> QuerySet[Mailbox]:

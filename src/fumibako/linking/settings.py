@@ -10,6 +10,9 @@ from fumibako.linking.states import MOVE, State, move
 from fumibako.mail.diagnosis import Failure
 from fumibako.mail.discovery import normalize_address
 
+CONNECTED = frozenset({State.IMPORTING, State.LIVE})
+"""The states in which a worker is logged in."""
+
 
 def set_sent_copy(person: Person, mailbox: str, choice: str) -> None:
     """Choose whether mail sent from here is copied to the server: auto, on or off. Raises NotFound, BadInput."""
@@ -51,6 +54,19 @@ def try_now(person: Person, mailbox: str) -> None:
         elif box.state == State.NEEDS_ATTENTION:
             cursor.execute(MOVE, move(box.pk, State.LINKING))
             cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"mb:{box.pk}"])
+
+
+def ask_proof(person: Person, mailbox: str) -> bool:
+    """Let a worker compare a mailbox with its server at once; False where it is not connected. Raises NotFound.
+
+    The result is what ``proofs_of`` gives, once its ``at`` has moved.
+    """
+    box = own_mailbox(person, mailbox)
+    if box.state not in CONNECTED:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify('fumibako_work', %s)", [f"prove:{box.pk}"])
+    return True
 
 
 def _locked(person: Person, mailbox: str) -> Mailbox:

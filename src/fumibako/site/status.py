@@ -1,21 +1,59 @@
 """How mailboxes stand, for ``fumibako status``."""
 
+import time
 from typing import Any
 
+from django.db import connection
+
 from fumibako import archive, linking
+from fumibako.accounts.models import Person
+from fumibako.archive import FolderNumbers, MailboxNumbers
+from fumibako.linking import MailboxCard
 from fumibako.linking.models import LinkDraft
+from fumibako.site.refusal import Refusal
+from fumibako.site.words import gettext
+
+LOOK = 0.1  # seconds between two looks at what a worker is doing
+PROOF_SECONDS = 300.0
 
 
 def mailbox_status(address: str | None = None) -> list[dict[str, Any]]:
     """Linked, unlinked and failed mailboxes of this address, or all: linked ones first."""
-    boxes = [_linked(person, box) for person, box in linking.find_mailboxes(address)]
+    found = linking.find_mailboxes(address)
+    ids = [box.id for _, box in found]
+    folders, numbers = archive.folder_numbers(ids), archive.mailbox_numbers(ids)
+    boxes = [_linked(person, box, folders[box.id], numbers[box.id]) for person, box in found]
     failed = LinkDraft.objects.filter(state=LinkDraft.State.FAILED, purpose=LinkDraft.Purpose.LINK)
     if address is not None:
         failed = failed.filter(address_key=address.strip().casefold())
     return boxes + [_failed(draft) for draft in failed.select_related("person__organization").order_by("id")]
 
 
-def _linked(person: Any, box: Any) -> dict[str, Any]:
+def compare(address: str) -> None:
+    """Have a worker compare the mailboxes of this address with their servers, and wait until it has. Raises Refusal."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        (asked,) = cursor.fetchone()
+    waiting = []
+    for person, box in linking.find_mailboxes(address):
+        if linking.ask_proof(person, box.public_id):
+            waiting.append(box.id)
+    if not waiting:
+        raise Refusal(gettext("%(address)s is not connected to its mail server now.") % {"address": address})
+    end = time.monotonic() + PROOF_SECONDS
+    while True:
+        proofs = linking.proofs_of(waiting)
+        waiting = [box for box in waiting if box not in proofs or not proofs[box].complete or proofs[box].at < asked]
+        if not waiting:
+            return
+        if time.monotonic() > end:
+            raise Refusal(gettext("The comparison with the mail server did not end in time. Does a worker run?"))
+        time.sleep(LOOK)
+
+
+def _linked(
+    person: Person, box: MailboxCard, chosen: tuple[FolderNumbers, ...], numbers: MailboxNumbers
+) -> dict[str, Any]:
     folders = [
         {
             "name": folder.name,
@@ -23,10 +61,12 @@ def _linked(person: Any, box: Any) -> dict[str, Any]:
             "on_server": folder.on_server,
             "stored": folder.stored,
             "skipped": folder.skipped,
+            "waiting": folder.waiting,
+            "missing": folder.missing,
+            "last_proof": folder.proved_at.isoformat() if folder.proved_at else None,
         }
-        for folder in archive.folder_numbers(box.id)
+        for folder in chosen
     ]
-    numbers = archive.mailbox_numbers([box.id])[box.id]
     return {
         "address": box.address,
         "mailbox": box.public_id,
@@ -42,8 +82,8 @@ def _linked(person: Any, box: Any) -> dict[str, Any]:
         "receive_only": box.smtp is None,
         "messages": numbers.stored,
         "unreadable": numbers.unreadable,
-        "on_server": sum(folder["on_server"] or 0 for folder in folders),
-        "stored": sum(folder["stored"] for folder in folders),
+        "on_server": sum(folder.on_server or 0 for folder in chosen),
+        "stored": sum(folder.stored for folder in chosen),
         "folders": folders,
     }
 

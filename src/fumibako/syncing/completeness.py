@@ -6,7 +6,7 @@ A difference heals itself or is named:
 - missing (listed there, neither placed nor skipped here): taken out of what is known, so that the next look fetches it;
   missing again after HEALINGS times it is skipped as ``not_stored``, so that no mail is fetched for ever;
 - back (listed there, marked as gone here): it is there again;
-- extra (here, not listed there): marked as gone.
+- extra (here, not listed there): marked as gone. Skip rows, too, keep only what is there.
 
 Mail that has come since the folder was looked at last, or that an import is about to bring, is waiting, not missing.
 """
@@ -72,9 +72,17 @@ UPDATE folder SET proved_at = now(), proof = %(proof)s, known = known - %(unknow
                                                                       + %(known)s::int8multirange
  WHERE id = %(folder)s
 """
-_TELL = """
+_UNSKIP = """
+UPDATE skip SET uids = uids * %(there)s::int8multirange
+ WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s
+   AND NOT uids <@ %(there)s::int8multirange
+"""
+_EVENT = """
 INSERT INTO event (organization_id, kind, mailbox_id, folder_id, detail)
 VALUES (%(organization)s, 'mailbox.proof', %(mailbox)s, %(folder)s, %(detail)s)
+"""
+_TELL = """
+SELECT pg_notify('fumibako_live', 'pe:' || person_id) FROM mailbox_person WHERE mailbox_id = %s AND until IS NULL
 """
 
 logger = logging.getLogger(__name__)
@@ -154,7 +162,7 @@ async def prove_folder(hands: Hands, client: ImapClient, box: Mailbox, folder: F
         before = await _lock(connection, box, folder)
         here = await _load(connection, folder)
         proof, healed = _compare(folder, there, here, waiting, _healed(folder, before))
-        await _heal(connection, box, folder, proof)
+        await _heal(connection, box, folder, proof, there)
         await _note(connection, box, folder, proof, healed)
         await check_fence(connection, hands.fence(box.shard))
     if proof.differences:
@@ -220,8 +228,9 @@ async def _load(connection: AsyncConnection, folder: Folder) -> _Here:
     return _Here(_uids(present), _uids(gone), {reason: _uids(uids) for reason, uids in await cursor.fetchall()})
 
 
-async def _heal(connection: AsyncConnection, box: Mailbox, folder: Folder, proof: Proof) -> None:
+async def _heal(connection: AsyncConnection, box: Mailbox, folder: Folder, proof: Proof, there: UidSet) -> None:
     values = {"organization": box.organization, "folder": folder.id, "uidvalidity": folder.uidvalidity}
+    await connection.execute(_UNSKIP, {**values, "there": multirange_of(there)})
     for statement, uids in ((_BACK, proof.back), (_GONE, proof.extra), (_SKIP, proof.given_up)):
         if uids.ranges:
             await connection.execute(statement, {**values, "reason": NOT_STORED, "uids": multirange_of(uids)})
@@ -250,7 +259,8 @@ async def _note(
     if proof.differences:
         detail = Jsonb({"on_server": proof.on_server, "stored": proof.stored, **proof.differences})
         event = {"organization": box.organization, "mailbox": box.id, "folder": folder.id, "detail": detail}
-        await connection.execute(_TELL, event)
+        await connection.execute(_EVENT, event)
+    await connection.execute(_TELL, [box.id])
 
 
 def _healed(folder: Folder, noted: dict[str, Any]) -> dict[int, UidSet]:

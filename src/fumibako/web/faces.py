@@ -6,10 +6,10 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
 from fumibako.archive import MailboxNumbers, mailbox_numbers
-from fumibako.linking import Draft, MailboxCard, State
+from fumibako.linking import Draft, MailboxCard, MailboxProof, State, proofs_of
 from fumibako.mail.discovery import provider_name
 
 from .causes import CauseText, cause_text, english, failure_text
@@ -79,6 +79,8 @@ class BoxSheet:
     seconds_left: float | None
     unlinked_at: datetime | None
     own_smtp_login: bool
+    proof: str
+    proof_sum: str
 
     @property
     def settled(self) -> bool:
@@ -104,18 +106,21 @@ def face_of(card: MailboxCard) -> str:
 def box_sheets(cards: Iterable[MailboxCard]) -> list[BoxSheet]:
     """The sheets of these mailboxes in their order."""
     cards = list(cards)
-    numbers = mailbox_numbers([card.id for card in cards])
+    ids = [card.id for card in cards]
+    numbers, proofs = mailbox_numbers(ids), proofs_of(ids)
     sheets = []
     filled = False
     for card in cards:
         first = card.state == State.NEEDS_ATTENTION and not filled
         filled = filled or first
-        sheets.append(box_sheet(card, numbers[card.id], first=first))
+        sheets.append(box_sheet(card, numbers[card.id], proofs.get(card.id), first=first))
     return sheets
 
 
-def box_sheet(card: MailboxCard, numbers: MailboxNumbers, *, first: bool = False) -> BoxSheet:
-    """One mailbox with its numbers."""
+def box_sheet(
+    card: MailboxCard, numbers: MailboxNumbers, proof: MailboxProof | None = None, *, first: bool = False
+) -> BoxSheet:
+    """One mailbox with its numbers and its last comparison with the server."""
     face = face_of(card)
     colour, word = FACES[face]
     code = card.smtp_cause if face == RECEIVE_ONLY else card.cause
@@ -143,6 +148,8 @@ def box_sheet(card: MailboxCard, numbers: MailboxNumbers, *, first: bool = False
         seconds_left=seconds_left(card, numbers),
         unlinked_at=card.unlinked_at,
         own_smtp_login=card.smtp is not None and card.smtp.username != card.imap.username,
+        proof=proof_of(proof),
+        proof_sum=proof_sum(proof) if proof else "",
     )
 
 
@@ -166,6 +173,32 @@ def extent_of(card: MailboxCard, numbers: MailboxNumbers) -> str:
         return gettext("Everything in the chosen folders, %(count)s in all") % {"count": letters(numbers.stored)}
     words = {"range": RANGES[card.range], "count": letters(numbers.stored)}
     return gettext("All of %(range)s in the chosen folders, %(count)s") % words
+
+
+def proof_of(proof: MailboxProof | None) -> str:
+    """What the last comparison with the server has found, and when it was."""
+    if proof is None:
+        return gettext("Not compared with the server yet")
+    found = gettext("Nothing is missing")
+    if proof.missing:
+        found = gettext("%(count)s were missing and are being imported") % {"count": letters(proof.missing)}
+    elif not proof.complete:
+        found = gettext("Some folders are not compared yet")
+    return dot().join((found, gettext("compared: %(when)s") % {"when": moment(proof.at)}))
+
+
+def proof_sum(proof: MailboxProof) -> str:
+    """The sum that the comparison came to: on the server = imported + what is left out, on its way, missing."""
+    parts = [
+        gettext("imported %(count)s") % {"count": letters(proof.stored)},
+        gettext("left out %(count)s") % {"count": letters(proof.skipped)},
+    ]
+    if proof.waiting:
+        parts.append(gettext("to be imported %(count)s") % {"count": letters(proof.waiting)})
+    if proof.missing:
+        parts.append(gettext("missing %(count)s") % {"count": letters(proof.missing)})
+    words = {"count": letters(proof.on_server), "parts": pgettext("between two numbers", " + ").join(parts)}
+    return gettext("On the server %(count)s = %(parts)s") % words
 
 
 def seconds_left(card: MailboxCard, numbers: MailboxNumbers) -> float | None:

@@ -15,7 +15,7 @@ from .views.mailbox_connection import mailbox_connection
 from .views.mailbox_folders import mailbox_folders
 from .views.mailbox_password import mailbox_password, mailbox_relink
 from .views.mailbox_unlink import mailbox_unlink
-from .views.mailboxes import alias_add, alias_remove, mailboxes, sent_copy, try_now
+from .views.mailboxes import alias_add, alias_remove, mailboxes, prove_now, sent_copy, try_now
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="mailboxes"), name="home"),
@@ -42,6 +42,7 @@ urlpatterns = [
     path("settings/mailboxes/<str:mailbox>/aliases/add/", alias_add, name="mailbox_alias_add"),
     path("settings/mailboxes/<str:mailbox>/aliases/remove/", alias_remove, name="mailbox_alias_remove"),
     path("settings/mailboxes/<str:mailbox>/try/", try_now, name="mailbox_try"),
+    path("settings/mailboxes/<str:mailbox>/compare/", prove_now, name="mailbox_compare"),
     path("mail/", mail, name="mail"),
     path("mail/<str:message>/", letter, name="letter"),
     path("mail/<str:message>/frame/", letter_frame, name="letter_frame"),

@@ -7,8 +7,9 @@ import click
 
 @click.command()
 @click.argument("address", required=False)
+@click.option("--check", is_flag=True, help="Compare with the mail server first (a worker must run).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value: with ADDRESS an object, else a list.")
-def command(address: str | None, as_json: bool) -> None:
+def command(address: str | None, check: bool, as_json: bool) -> None:
     """Say how mailboxes stand: state, cause, last proof of life, and for each folder whether anything is missing."""
     import json
 
@@ -17,9 +18,13 @@ def command(address: str | None, as_json: bool) -> None:
     set_up()
 
     from fumibako.site.refusal import Refusal
-    from fumibako.site.status import mailbox_status
+    from fumibako.site.status import compare, mailbox_status
     from fumibako.site.words import gettext
 
+    if check:
+        if address is None:
+            raise click.UsageError("--check needs an ADDRESS")
+        compare(address)
     boxes = mailbox_status(address)
     if address is not None and not boxes:
         raise Refusal(gettext("No mailbox of the address %(address)s is linked.") % {"address": address})
@@ -32,6 +37,9 @@ def command(address: str | None, as_json: bool) -> None:
 def _text(box: dict[str, Any]) -> str:
     lines = [f"{box['address']}: {box['state']}" + (f" ({box['cause']})" if box["cause"] else "")]
     for folder in box["folders"]:
-        skipped = "".join(f", {count} {reason}" for reason, count in folder["skipped"].items())
-        lines.append(f"  {folder['name']}: {folder['stored']} of {folder['on_server']} stored{skipped}")
+        told = [f"{folder['stored']} of {folder['on_server']} stored"]
+        told += [f"{count} {reason}" for reason, count in folder["skipped"].items()]
+        told += [f"{folder[name]} {name}" for name in ("waiting", "missing") if folder[name]]
+        told.append(f"compared {folder['last_proof'][:16]}" if folder["last_proof"] else "not compared yet")
+        lines.append(f"  {folder['name']}: {', '.join(told)}")
     return "\n".join(lines)

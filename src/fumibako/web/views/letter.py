@@ -15,6 +15,7 @@ from fumibako import archive
 from fumibako.archive import File, MessageView
 from fumibako.mail.letter import Address
 
+from ..faces import folder_name
 from ..pages import PersonRequest, page
 from .mail import mail_context
 
@@ -71,6 +72,7 @@ def letter(request: PersonRequest, message: str) -> HttpResponse:
     context |= {
         "letter": view,
         "lines": head(view),
+        "left_to": folder_name(view.left_to) if view.left_to else "",
         "files": [file for file in view.files if not file.inline or reading is None or not reading.html],
         "framed": bool(reading and reading.html and not as_text),
         "as_text": as_text,

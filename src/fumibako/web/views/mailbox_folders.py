@@ -78,7 +78,7 @@ def consequences(
     card: MailboxCard, folders: tuple[FolderRow, ...], before: FolderChoice, after: FolderChoice
 ) -> list[Consequence]:
     """What another choice stops, what it begins, and what stays."""
-    stored = {numbers.name: numbers.stored for numbers in archive.folder_numbers(card.id)}
+    stored = {numbers.name: numbers.stored for numbers in archive.folder_numbers([card.id])[card.id]}
     lines = []
     for row in folders:
         words = {"name": folder_name(row.name), "count": letters(stored.get(row.name, 0))}

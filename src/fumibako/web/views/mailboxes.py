@@ -75,3 +75,14 @@ def try_now(request: PersonRequest, mailbox: str) -> HttpResponse:
     linking.try_now(request.user, mailbox)
     messages.success(request, gettext("Fumibako is trying to connect now."))
     return redirect("mailboxes")
+
+
+@require_POST
+@page
+def prove_now(request: PersonRequest, mailbox: str) -> HttpResponse:
+    """Has a mailbox compared with its server at once; the result comes to the page by itself."""
+    if linking.ask_proof(request.user, mailbox):
+        messages.success(request, gettext("The comparison has begun. Its result will be shown here."))
+    else:
+        messages.error(request, gettext("The mailbox is not connected to its server now. Try again once it is."))
+    return redirect("mailboxes")
