@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench.hosts.stub import running_stub
+from bench.lab.stub import running_stub
 from fumibako.mail.connect import Network, Security, Server, parse_private_hosts
 from fumibako.mail.imap import ImapClient
 from tests.lab.ca import CertificateAuthority

@@ -1,6 +1,6 @@
 """A mail server with empty mailboxes for everybody, over TLS in a process of its own: connections are cheap.
 
-python -m bench.hosts.stub HOST PORT CERTIFICATE KEY
+python -m bench.lab.stub HOST PORT CERTIFICATE KEY
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Session(asyncio.Protocol):
 def running_stub(certificate: Certificate, host: str = "127.0.0.1") -> Iterator[int]:
     """Run it until the block ends; gives its port."""
     port = free_port(host)
-    argv = [sys.executable, "-m", "bench.hosts.stub", host, str(port), certificate.cert, certificate.key]
+    argv = [sys.executable, "-m", "bench.lab.stub", host, str(port), certificate.cert, certificate.key]
     with running(argv, port, host=host):
         yield port
 

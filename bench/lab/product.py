@@ -1,0 +1,90 @@
+"""The product on a new database of its own, with a real worker process, before a mail server of the bench."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.lab import usage
+
+if TYPE_CHECKING:
+    from tests.lab.installation import Installation
+    from tests.world import World
+
+
+@dataclass(frozen=True)
+class MailPort:
+    """Where a mail server of the bench listens, and the file of the authority that its certificate is from."""
+
+    imaps_port: int
+    cafile: Path
+
+    @property
+    def imap_port(self) -> int:
+        """The same: nothing of the bench begins in the clear."""
+        return self.imaps_port
+
+    @property
+    def authority(self) -> "MailPort":
+        """Who knows the file."""
+        return self
+
+
+@dataclass
+class Product:
+    """A running installation."""
+
+    fumibako: "Installation"
+    world: "World"
+    postgres: int
+    """The pid of the server's first process."""
+
+    def spent(self) -> dict[str, float]:
+        """CPU seconds so far of the worker's owner process, its children, and PostgreSQL."""
+        worker = self.fumibako.worker.pid
+        owner = usage.cpu(worker, ended_children=False)
+        children = usage.cpu_of_tree(worker) - owner
+        return {"owner": owner, "children": children, "postgres": usage.cpu_of_tree(self.postgres)}
+
+    def peaks(self) -> dict[str, int]:
+        """The most bytes that the owner process, and the largest of its children, have had in RAM."""
+        worker = self.fumibako.worker.pid
+        return {
+            "owner": usage.peak(worker),
+            "children": max((usage.peak(pid) for pid in usage.tree(worker)[1:]), default=0),
+        }
+
+
+@contextlib.contextmanager
+def running_product(server: MailPort) -> Iterator[Product]:
+    """Set Django up for a new database, and run a worker on it. Once a process."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+    from django.conf import settings
+
+    from fumibako.site import postgres
+
+    with tempfile.TemporaryDirectory(prefix="fb-", dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with postgres.started(folder / "postgres", {}) as cluster:
+            place = {"HOST": str(cluster.sockets), "PORT": "", "NAME": "postgres", "USER": "postgres", "PASSWORD": ""}
+            settings.DATABASES["default"].update(place)
+            django.setup()
+            from django.core.management import call_command
+
+            from tests.lab.installation import installation
+            from tests.world import make_world
+
+            call_command("migrate", verbosity=0)
+            (folder / "data").mkdir()
+            url = f"postgresql://postgres@/postgres?host={cluster.sockets}"
+            everywhere = {"FUMIBAKO_PRIVATE_HOSTS": "127.0.0.0/8"}
+            with installation(url, folder / "data", server, **everywhere) as fumibako:
+                world = make_world()
+                fumibako.start_worker()
+                pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
+                yield Product(fumibako, world, pid)
