@@ -20,6 +20,8 @@ from fumibako.mail.imap import Examined, Status, UidSet
 from fumibako.syncing.database import steadily
 from fumibako.syncing.hands import Hands
 
+SKEW = 60.0  # seconds that a mail server's clock may be behind ours; INTERNALDATE knows no parts of a second
+
 _MAILBOX = """
 SELECT mailbox.id, mailbox.organization_id AS organization, mailbox.public_id, address_key, aliases, state, refusals,
        coalesce(extract(epoch FROM next_try_at - now()), 0)::float8 AS next_try_in, generation,
@@ -46,7 +48,8 @@ UPDATE folder SET uidvalidity = %(uidvalidity)s, linked_uidnext = coalesce(linke
 RETURNING {_COLUMNS}
 """  # noqa: S608
 _NUMBER_ANEW = f"""
-UPDATE folder SET uidvalidity = %(uidvalidity)s, linked_uidnext = %(uidnext)s, live_since = looked_at,
+UPDATE folder SET uidvalidity = %(uidvalidity)s, linked_uidnext = %(uidnext)s,
+       live_since = looked_at - make_interval(secs => %(skew)s),
        known = '{{}}', uidnext = NULL, messages = NULL, highest_modseq = NULL,
        numbered_by = %(host)s, mailboxid = coalesce(%(mailboxid)s, mailboxid)
  WHERE id = %(folder)s AND {_SAME}
@@ -256,6 +259,7 @@ async def _numbered(
         "uidnext": uidnext,
         "host": box.imap_host,
         "mailboxid": opened.mailboxid,
+        "skew": SKEW,
     }
 
     async def write() -> Folder:

@@ -8,7 +8,7 @@ they name exactly one mail here without a place and exactly one there; what is a
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from fumibako.syncing.hands import Hands
 from fumibako.syncing.mailbox import Folder, Mailbox, check_fence, multirange_of
 
 PIECE = 2_500  # mails listed by one FETCH
+DAY = timedelta(days=1)
 SAMPLE = 8  # stored mails that are compared: the newest and the oldest
 _HEADERS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM SUBJECT)]"
 
@@ -28,7 +29,7 @@ _BY_ID = """
 SELECT emailid, id FROM message WHERE mailbox_id = %s AND emailid = ANY(%s)
 """
 _UNPLACED = """
-SELECT m.fingerprint, m.size, m.id FROM message m
+SELECT m.fingerprint, m.size, m.id, m.internal_date FROM message m
  WHERE m.mailbox_id = %s
    AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.message_id = m.id AND p.uidvalidity >= 0 AND p.gone_at IS NULL)
 """
@@ -58,7 +59,11 @@ SELECT p.uid, m.fingerprint FROM (
 
 @dataclass(frozen=True)
 class Matched:
-    """``known``: UIDs that have been placed without a fetch. ``written``: the Date of mails that were looked at."""
+    """``known``: UIDs that have been placed without a fetch.
+
+    ``written``: the Date of mails that are not here, where the server's INTERNALDATE tells nothing of them, since mail
+    that is here has another there: it has been carried over without.
+    """
 
     known: UidSet = field(default_factory=UidSet)
     written: Mapping[int, datetime] = field(default_factory=dict)
@@ -89,27 +94,28 @@ async def _by_id(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder,
 
 
 async def _by_fingerprint(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder, unknown: UidSet) -> Matched:
-    here: dict[tuple[bytes, int], list[int]] = defaultdict(list)
-    for digest, size, message in await _rows(hands, _UNPLACED, box.id):
-        here[bytes(digest), size].append(message)
+    here: dict[tuple[bytes, int], list[tuple[int, datetime]]] = defaultdict(list)
+    for digest, size, message, arrived in await _rows(hands, _UNPLACED, box.id):
+        here[bytes(digest), size].append((message, arrived))
+    prints = {digest for digest, _ in here}
     there: dict[tuple[bytes, int], list[Fetched]] = defaultdict(list)
     written: dict[int, datetime] = {}
     for piece in _pieces(unknown):
-        for one in await _listed(client, piece, f"(UID FLAGS{_modseq(client)} RFC822.SIZE {_HEADERS})"):
+        for one in await _listed(client, piece, f"(UID FLAGS INTERNALDATE{_modseq(client)} RFC822.SIZE {_HEADERS})"):
             header = next(iter(one.sections.values()), b"")
-            there[fingerprint(header), one.size or 0].append(one)
-            if (at := _date(header)) is not None:
+            digest = fingerprint(header)
+            there[digest, one.size or 0].append(one)
+            if digest not in prints and (at := _date(header)) is not None:
                 written[one.uid or 0] = at
-    sure = {
-        found[0].uid or 0: (found[0], here[key][0])
-        for key, found in there.items()
-        if len(found) == 1 and len(here.get(key, ())) == 1
-    }
+    sure = [
+        (found[0], *here[key][0]) for key, found in there.items() if len(found) == 1 and len(here.get(key, ())) == 1
+    ]
     known: list[int] = []
-    order = list(sure.items())
-    for first in range(0, len(order), PIECE):
-        known += await _place(hands, box, folder, dict(order[first : first + PIECE]))
-    return Matched(UidSet.of(known), written)
+    for first in range(0, len(sure), PIECE):
+        part = {one.uid or 0: (one, message) for one, message, _ in sure[first : first + PIECE]}
+        known += await _place(hands, box, folder, part)
+    carried = sum(one.internaldate is None or abs(one.internaldate - arrived) > DAY for one, _, arrived in sure)
+    return Matched(UidSet.of(known), written if carried * 2 > len(sure) else {})
 
 
 def _date(header: bytes) -> datetime | None:
