@@ -63,8 +63,7 @@ class Account:
         def reached() -> bool:
             box = self.box
             if state != "retrying" and box.state == "retrying":
-                with psycopg.connect(self.fumibako.url, autocommit=True) as connection:
-                    connection.execute(f"NOTIFY fumibako_work, 'try:{box.pk}'")
+                try_again(self.fumibako, box)
             return box.state == state
 
         until(reached, PATIENCE)
@@ -113,6 +112,12 @@ def open_account(server: MailServer, fumibako: Installation) -> Account:
     account = Account(server, fumibako, f"{uuid.uuid4().hex[:10]}@example.jp")
     server.add_user(account.address, PASSWORD)
     return account
+
+
+def try_again(fumibako: Installation, box: Mailbox) -> None:
+    """Have a mailbox that waits for its next try connect at once."""
+    with psycopg.connect(fumibako.url, autocommit=True) as connection:
+        connection.execute(f"NOTIFY fumibako_work, 'try:{box.pk}'")
 
 
 def equal(what: Callable[[], Any], expected: Any) -> None:
