@@ -53,9 +53,8 @@ INSERT INTO host_incident (host, cause, server_words, began_at, next_probe_at)
 VALUES (%(host)s, %(cause)s, %(words)s, now() + make_interval(secs => %(ahead)s),
         now() + make_interval(secs => %(ahead)s + %(pause)s))
 """
-_DUE = """
-SELECT host FROM host_incident
- WHERE ended_at IS NULL AND next_probe_at <= now() + make_interval(secs => %(ahead)s) ORDER BY next_probe_at
+_OPEN = """
+SELECT host, next_probe_at <= now() + make_interval(secs => %(ahead)s) FROM host_incident WHERE ended_at IS NULL
 """
 _TAKE = """
 UPDATE host_incident SET next_probe_at = now() + make_interval(secs => %(ahead)s + %(pause)s)
@@ -195,24 +194,27 @@ class Incidents:
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
     async def run(self) -> None:
-        """Look and probe until cancelled."""
+        """Look until cancelled."""
         while True:
             try:
-                await self.probe()
-                await self._look()
+                await self.look()
             except AWAY as error:
                 logger.warning("incidents wait for the database", extra={"error": type(error).__name__})
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def probe(self) -> list[int]:
+    async def look(self) -> list[int]:
         """Have one mailbox tried at each host where it is time to; returns their ids.
 
-        Several workers may do so at once: each due probe is taken by one of them.
+        Several workers may do so at once: each due probe is taken by one of them. Those whose incident is over go on,
+        should the word of it not have reached them.
         """
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(_DUE, {"ahead": self._ahead()})
-            hosts = [row[0] for row in await cursor.fetchall()]
-        return [mailbox for host in hosts for mailbox in await self._probe(host)]
+            cursor = await connection.execute(_OPEN, {"ahead": self._ahead()})
+            due: dict[str, bool] = dict(await cursor.fetchall())
+        for host in self._waiting.keys() - due.keys():
+            for try_now in self._waiting.pop(host):
+                try_now.set()
+        return [mailbox for host, is_due in due.items() if is_due for mailbox in await self._probe(host)]
 
     async def wait(self, mailbox: int, seconds: float, try_now: asyncio.Event) -> None:
         """Wait until a mailbox in ``retrying`` may be tried: its time has come and no incident holds it.
@@ -249,15 +251,6 @@ class Incidents:
                 return []
             cursor = await connection.execute(_NEXT, values)
             return [row[0] for row in await cursor.fetchall()]
-
-    async def _look(self) -> None:
-        """Let those go on whose incident is over, should the word of it not have reached them."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute("SELECT host FROM host_incident WHERE ended_at IS NULL")
-            still = {row[0] for row in await cursor.fetchall()}
-        for host in [host for host in self._waiting if host and host not in still]:
-            for try_now in self._waiting.pop(host):
-                try_now.set()
 
     async def _holder(self, mailbox: int) -> str | None:
         """The host whose incident a mailbox waits in."""

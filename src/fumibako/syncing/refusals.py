@@ -194,16 +194,16 @@ async def record_failure(
 
 async def record_login(pool: AsyncConnectionPool, mailbox: int, *, ahead: Callable[[], float] = no_seconds) -> bool:
     """A mailbox has logged in: its secret has worked, and its host works. Whether that has ended an incident."""
-    async with pool.connection() as connection, connection.transaction():
+    async with pool.connection() as connection:
         cursor = await connection.execute(_LOGGED_IN, {"mailbox": mailbox})
         row = await cursor.fetchone()
         if row is None:
             return False
-        host = row[0]
-        await incidents.lock_host(connection, host)
-        healed = (await connection.execute(_HEAL, [mailbox])).rowcount > 0
-        ended = await incidents.end(connection, host, ahead(), healed=healed)
-        await connection.execute(_STALE_EVIDENCE, [host])
+        async with connection.transaction():
+            await incidents.lock_host(connection, row[0])
+            healed = (await connection.execute(_HEAL, [mailbox])).rowcount > 0
+            ended = await incidents.end(connection, row[0], ahead(), healed=healed)
+            await connection.execute(_STALE_EVIDENCE, [row[0]])
         return ended
 
 
