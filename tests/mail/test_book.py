@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fumibako.mail.discovery import provider_name
+from fumibako.mail.discovery import Limits, host_id_of, limits_of, provider_name
 from fumibako.mail.discovery.book import host_of_domain, host_of_server, hosts_of_mx
 
 HOSTS: list[dict[str, Any]] = json.loads(files("fumibako.mail.discovery").joinpath("hosts.json").read_text("utf-8"))
@@ -68,3 +68,13 @@ def test_a_provider_is_shown_in_the_reader_s_language_and_a_server_s_name_as_it_
     assert provider_name("sakura", "ja") == "さくらのレンタルサーバ"
     assert provider_name("sakura", "en") == "SAKURA internet"
     assert provider_name("mail.example.jp", "ja") == "mail.example.jp"
+
+
+def test_what_a_host_allows_has_a_source_and_is_found_by_the_name_of_its_server() -> None:
+    told = [host for host in HOSTS if "limits" in host]
+    assert all(host["limits"]["source"] and set(host["limits"]) > {"source"} for host in told)
+    assert limits_of("IMAP.gmail.com") == Limits(by_user=True, connections=15)
+    assert limits_of("outlook.office365.com").by_user and limits_of("imap.mail.yahoo.com").by_user
+    assert limits_of("mail.zenlogic.jp") == Limits(interval=600)
+    assert limits_of("imap.example.jp") == limits_of("imap.lolipop.jp") == Limits()
+    assert (host_id_of("imap.gmail.com"), host_id_of("imap.example.jp")) == ("google", None)
