@@ -85,7 +85,7 @@ async def test_a_mail_with_another_place_has_gone_nowhere(linked: Linked, sessio
     linked.place(message, inbox, uidvalidity, 70)
     linked.rows(GO, inbox, [2])
     assert await settled(linked, session, inbox) == Departures()
-    assert linked.rows("SELECT settled FROM placement WHERE uid = 2") == [(True,)]
+    assert linked.rows("SELECT settled_at = gone_at FROM placement WHERE uid = 2") == [(True,)]
     linked.rows(GO, inbox, [70])
     assert await settled(linked, session, inbox) == Departures(deleted=1)
 
@@ -99,7 +99,7 @@ async def test_a_mail_that_was_moved_to_a_folder_that_is_not_imported_has_left_t
         phone.move("INBOX", 3, "Project")
         phone.expunge("INBOX", 4)
     linked.rows(GO, inbox, [2, 3, 4])
-    assert await settled(linked, session, inbox) == Departures(deleted=1, left=2)
+    assert await settled(linked, session, inbox) == Departures(deleted=1, left=2, opened=True)
     assert linked.rows(MARKS) == [(2, False, trash), (3, False, project), (4, True, None)]
     assert missing not in {folder for _, _, folder in linked.rows(MARKS)}
 
@@ -124,7 +124,7 @@ async def test_another_mail_with_the_same_message_id_is_not_taken_for_it(
         phone.append("ごみ箱", sample_mail(2, size=9000))
         phone.expunge("INBOX", 2)
     linked.rows(GO, inbox, [2])
-    assert await settled(linked, session, inbox) == Departures(deleted=1)
+    assert await settled(linked, session, inbox) == Departures(deleted=1, opened=True)
 
 
 async def test_a_mail_that_has_a_place_again_loses_both_marks(
@@ -150,8 +150,8 @@ async def test_many_mails_are_looked_for_some_at_a_time(
             phone.move("INBOX", uid, "ごみ箱")
     linked.rows(GO, inbox, [1, 2, 3, 4, 5])
     with mock.patch.object(departures, "LOOKUPS", 3), mock.patch.object(departures, "TOGETHER", 2):
-        assert await settled(linked, session, inbox) == Departures(left=3, more=True)
-        assert await settled(linked, session, inbox) == Departures(left=2)
+        assert await settled(linked, session, inbox) == Departures(left=3, more=True, opened=True)
+        assert await settled(linked, session, inbox) == Departures(left=2, opened=True)
     assert [folder for _, _, folder in linked.rows(MARKS)] == [trash] * 5
 
 
@@ -163,7 +163,7 @@ async def test_the_servers_own_id_of_a_mail_is_asked_for_where_there_is_one(
     ((second, third),) = linked.rows("SELECT min(message_id), max(message_id) FROM placement WHERE gone_at IS NOT NULL")
     server = Objectid({encode("ごみ箱"): {f"M{third}": 9}})
     hands, _ = session
-    assert await settled(linked, (hands, server), inbox) == Departures(deleted=1, left=1)
+    assert await settled(linked, (hands, server), inbox) == Departures(deleted=1, left=1, opened=True)
     assert server.searches == [f"OR EMAILID M{second} EMAILID M{third}".encode()]
     assert linked.rows(MARKS) == [(2, True, None), (3, False, trash)]
 
@@ -171,7 +171,7 @@ async def test_the_servers_own_id_of_a_mail_is_asked_for_where_there_is_one(
 class Objectid:
     """A server with OBJECTID, which Dovecot 2.3 is not: folders of mails by their EMAILID."""
 
-    capabilities = frozenset({"OBJECTID"})
+    identity = "EMAILID"
 
     def __init__(self, folders: dict[bytes, dict[str, int]]) -> None:
         self._folders = folders
@@ -209,9 +209,9 @@ async def test_who_has_been_overtaken_marks_nothing(linked: Linked, session: Any
 async def test_what_has_gone_is_found_by_an_index_of_what_is_open(linked: Linked, session: Any, inbox: int) -> None:
     ((uidvalidity,),) = linked.rows("SELECT uidvalidity FROM folder")
     linked.rows(
-        "INSERT INTO placement (organization_id, folder_id, uidvalidity, uid, message_id, flags, gone_at, settled)"
-        " SELECT %s, %s, %s, n, (SELECT min(id) FROM message), '{}', CASE WHEN n % 2 = 0 THEN now() END, n % 2 = 0"
-        " FROM generate_series(100, 20000) n".replace("n % 2", "n %% 2"),
+        "INSERT INTO placement (organization_id, folder_id, uidvalidity, uid, message_id, flags, gone_at, settled_at)"
+        " SELECT %s, %s, %s, n, (SELECT min(id) FROM message), '{}', gone, gone"
+        " FROM (SELECT n, CASE WHEN n %% 2 = 0 THEN now() END AS gone FROM generate_series(100, 20000) n) AS places",
         linked.box.organization_id,
         inbox,
         uidvalidity,

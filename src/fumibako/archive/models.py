@@ -104,7 +104,8 @@ class Raw(Scoped):
 class Placement(Scoped):
     """A message at (folder, UIDVALIDITY, UID), with its flags.
 
-    ``gone_at``: no longer there on the server. ``settled``: it is known what became of the message then.
+    ``gone_at``: no longer there on the server. ``settled_at`` is the same time once it is known what became of the
+    message; until then the place is ``unsettled``.
     """
 
     pk = models.CompositePrimaryKey("folder_id", "uidvalidity", "uid")
@@ -120,7 +121,14 @@ class Placement(Scoped):
         db_persist=True,
     )
     gone_at = models.DateTimeField(null=True)
-    settled = models.BooleanField(db_default=False)
+    settled_at = models.DateTimeField(null=True)
+    unsettled = models.GeneratedField(
+        expression=models.Q(
+            models.Q(settled_at__isnull=True) | ~models.Q(settled_at=models.F("gone_at")), gone_at__isnull=False
+        ),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
 
     class Meta:
         db_table = "placement"
@@ -129,11 +137,7 @@ class Placement(Scoped):
             models.Index(
                 fields=["folder"], condition=models.Q(seen=False, gone_at__isnull=True), name="placement_unseen"
             ),
-            models.Index(
-                fields=["folder", "gone_at"],
-                condition=models.Q(gone_at__isnull=False, settled=False),
-                name="placement_unsettled",
-            ),
+            models.Index(fields=["folder"], condition=models.Q(unsettled=True), name="placement_unsettled"),
         ]
 
 

@@ -59,7 +59,7 @@ VALUES (%(organization)s, %(folder)s, %(uidvalidity)s, %(reason)s, %(uids)s::int
 ON CONFLICT (folder_id, uidvalidity, reason) DO UPDATE SET uids = skip.uids + excluded.uids
 """
 _BACK = """
-UPDATE placement SET gone_at = NULL, settled = false
+UPDATE placement SET gone_at = NULL
  WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s AND uid <@ %(uids)s::int8multirange
 """
 _GONE = """

@@ -3,7 +3,8 @@
 A place that has gone is settled when it is known what became of its message: it has another place, it has left to a
 folder that is not imported, or the server has it no more. The last two need QUIET after the last place went, a full
 look at all chosen folders since, and a search in the others: by the server's own id of the mail where there is one
-(RFC 8474 §5), else by Message-ID and size. A message that has a place again loses both marks.
+(EMAILID of RFC 8474 §5, X-GM-MSGID of Gmail), else by Message-ID and size. A message that has a place again loses both
+marks.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ PATIENCE = 20.0  # seconds after which no further folder is opened
 
 OPEN = """
 SELECT EXISTS (SELECT 1 FROM placement JOIN folder ON folder.id = folder_id
-                WHERE mailbox_id = %(mailbox)s AND gone_at IS NOT NULL AND NOT settled)
+                WHERE mailbox_id = %(mailbox)s AND unsettled)
     OR EXISTS (SELECT 1 FROM message
                 WHERE mailbox_id = %(mailbox)s AND (deleted_at IS NOT NULL OR left_to_id IS NOT NULL)
                   AND EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND gone_at IS NULL))
@@ -37,9 +38,9 @@ SELECT EXISTS (SELECT 1 FROM placement JOIN folder ON folder.id = folder_id
 """Whether a mailbox has anything to settle: asked at each round, answered from two small indexes."""
 _LOCK = "SELECT 1 FROM mailbox WHERE id = %(mailbox)s AND generation = %(generation)s FOR SHARE"
 _MOVED = """
-UPDATE placement SET settled = true
+UPDATE placement SET settled_at = gone_at
   FROM folder
- WHERE folder.id = folder_id AND mailbox_id = %(mailbox)s AND gone_at IS NOT NULL AND NOT settled
+ WHERE folder.id = folder_id AND mailbox_id = %(mailbox)s AND unsettled
    AND EXISTS (SELECT 1 FROM placement p WHERE p.message_id = placement.message_id AND p.gone_at IS NULL)
 """
 _RETURNED = """
@@ -52,7 +53,7 @@ SELECT message.id, size, emailid, message_id AS name
   FROM message JOIN (
        SELECT message_id AS id, max(gone_at) AS gone_at
          FROM placement JOIN folder ON folder.id = folder_id
-        WHERE mailbox_id = %(mailbox)s AND gone_at IS NOT NULL AND NOT settled
+        WHERE mailbox_id = %(mailbox)s AND unsettled
         GROUP BY message_id) AS gone USING (id)
  WHERE gone_at < %(looked_at)s AND gone_at < now() - make_interval(secs => %(quiet)s)
    AND NOT EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND placement.gone_at IS NULL)
@@ -71,7 +72,7 @@ UPDATE message SET left_to_id = found.folder,
    AND NOT EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND gone_at IS NULL)
 """
 _SETTLED = """
-UPDATE placement SET settled = true WHERE message_id = ANY(%(messages)s) AND gone_at < %(looked_at)s AND NOT settled
+UPDATE placement SET settled_at = gone_at WHERE message_id = ANY(%(messages)s) AND gone_at < %(looked_at)s
 """
 _TELL = """
 SELECT pg_notify('fumibako_live', 'pe:' || person_id) FROM mailbox_person WHERE mailbox_id = %s AND until IS NULL
@@ -83,11 +84,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Departures:
-    """How many messages were found to be deleted and to have left, and whether more wait to be looked for."""
+    """How many messages were found to be deleted and to have left, and whether more wait to be looked for.
+
+    ``opened``: other folders were opened, so that the client does not have the one open that it had.
+    """
 
     deleted: int = 0
     left: int = 0
     more: bool = False
+    opened: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,10 @@ class _Absent:
     emailid: str | None
     name: str
 
-    def key(self, *, objectid: bool) -> bytes | None:
-        """How a server is asked for it; None where it cannot be."""
-        if objectid and self.emailid and _EMAILID.fullmatch(self.emailid):
-            return b"EMAILID " + self.emailid.encode()
+    def key(self, identity: str | None) -> bytes | None:
+        """How a server is asked for it, whose own ids are called ``identity``; None where it cannot be."""
+        if identity and self.emailid and _EMAILID.fullmatch(self.emailid):
+            return f"{identity} {self.emailid}".encode()
         if self.name and self.name.isascii() and self.name.isprintable():
             quoted = self.name.replace("\\", "\\\\").replace('"', '\\"')
             return f'HEADER Message-ID "{quoted}"'.encode()
@@ -120,10 +125,10 @@ async def settle(hands: Hands, client: ImapClient, box: Mailbox, looked_at: date
     """Mark the messages that are in no chosen folder any more, and clear the marks of those that are back.
 
     Call it after a full look at all chosen folders, which began at ``looked_at`` by the database's clock. Folders that
-    are not chosen may be opened by EXAMINE: afterwards the client has another folder open, or none, and knows no
-    changes of the one before. At most LOOKUPS messages are looked for; what is not found in FOLDERS folders, or until
-    PATIENCE is over, counts as deleted. Raises Stale when the mailbox or the shard has changed, and what the client
-    raises.
+    are not chosen may be opened by EXAMINE (``opened``): then the client has another folder open, or none, and knows
+    no changes of the one before. At most LOOKUPS messages are looked for; what is not found in FOLDERS folders, or
+    until PATIENCE is over, counts as deleted. Raises Stale when the mailbox or the shard has changed, and what the
+    client raises.
     """
     values = {"mailbox": box.id, "generation": box.generation, "looked_at": looked_at}
     async with hands.pool.connection() as connection:
@@ -153,7 +158,7 @@ async def settle(hands: Hands, client: ImapClient, box: Mailbox, looked_at: date
         await connection.execute(_SETTLED, {"messages": messages, "looked_at": looked_at})
         await connection.execute(_TELL, [box.id])
         await check_fence(connection, hands.fence(box.shard))
-    return Departures(len(messages) - len(found), len(found), len(absent) == LOOKUPS)
+    return Departures(len(messages) - len(found), len(found), more=len(absent) == LOOKUPS, opened=bool(others))
 
 
 async def _lock(connection: AsyncConnection, box: Mailbox) -> None:
@@ -181,13 +186,13 @@ async def _search(client: ImapClient, absent: Sequence[_Absent], others: list[tu
 
 async def _search_here(client: ImapClient, wanted: Sequence[_Absent]) -> set[int]:
     """The messages, by id, that the open folder has."""
-    objectid = "OBJECTID" in client.capabilities
-    asked = [(message, key) for message in wanted if (key := message.key(objectid=objectid))]
+    identity = client.identity
+    asked = [(message, key) for message in wanted if (key := message.key(identity))]
     candidates: list[Fetched] = []
     for at in range(0, len(asked), TOGETHER):
         *keys, last = (key for _, key in asked[at : at + TOGETHER])
         uids = await client.uid_search(b"".join(b"OR " + key + b" " for key in keys) + last)
         if uids.ranges:
-            items = f"(UID RFC822.SIZE{' EMAILID' if objectid else ''} BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+            items = f"(UID RFC822.SIZE{f' {identity}' if identity else ''} BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
             await client.fetch(str(uids), items, uid=True, on_message=candidates.append)
     return {message.id for message, _ in asked if any(message.same(fetched) for fetched in candidates)}

@@ -8,16 +8,28 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="placement",
-            name="settled",
-            field=models.BooleanField(db_default=False),
+            name="settled_at",
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name="placement",
+            name="unsettled",
+            field=models.GeneratedField(
+                db_persist=True,
+                expression=models.Q(
+                    models.Q(
+                        ("settled_at__isnull", True),
+                        models.Q(("settled_at", models.F("gone_at")), _negated=True),
+                        _connector="OR",
+                    ),
+                    ("gone_at__isnull", False),
+                ),
+                output_field=models.BooleanField(),
+            ),
         ),
         migrations.AddIndex(
             model_name="placement",
-            index=models.Index(
-                condition=models.Q(("gone_at__isnull", False), ("settled", False)),
-                fields=["folder", "gone_at"],
-                name="placement_unsettled",
-            ),
+            index=models.Index(condition=models.Q(("unsettled", True)), fields=["folder"], name="placement_unsettled"),
         ),
         migrations.AddIndex(
             model_name="message",
