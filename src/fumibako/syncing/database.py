@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from psycopg import OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
-from fumibako.events import connection_string
+from fumibako.events import AWAY, connection_string
 
 POOL_SIZE = 8  # four slots being written, the rest for looks and states
 IDLE_IN_TRANSACTION = 5_000  # milliseconds: a frozen worker must not hold a folder's row (its commit is fenced anyway)
 OUTAGE_SECONDS = 1.0  # between tries while the database is away
+RECONNECT_SECONDS = 2.0  # until the pool gives up a try; whoever asks next makes a new one, without a growing pause
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ def make_pool() -> AsyncConnectionPool:
         min_size=1,
         max_size=POOL_SIZE,
         open=False,
+        reconnect_timeout=RECONNECT_SECONDS,
         kwargs={
             "autocommit": True,
             "options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}",
@@ -43,7 +44,7 @@ async def steadily(work: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await work()
-        except (OperationalError, PoolTimeout) as error:
+        except AWAY as error:
             logger.warning("waiting for the database", extra={"error": type(error).__name__})
             await asyncio.sleep(OUTAGE_SECONDS)
 

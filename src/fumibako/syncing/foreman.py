@@ -143,8 +143,9 @@ class Foreman:
 
     async def _attend(self, actor: Actor, before: "asyncio.Task[None] | None") -> None:
         """Run an actor, after the one before it has ended."""
-        if before is not None:
-            await asyncio.wait([before])
+        while before is not None and not before.done():
+            before.cancel()  # again, where an error at the same moment has swallowed it
+            await asyncio.wait([before], timeout=CLOSING_SECONDS)
         try:
             await actor.run()
         except Exception:

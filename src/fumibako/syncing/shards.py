@@ -37,7 +37,7 @@ from fumibako.syncing.errors import PoolerInBetween
 TTL = 10.0  # seconds of silence after which a worker counts as dead; a stall of 6 s then moves nothing
 TICK = 1.0  # seconds between two looks
 ABSENCE = 0.9  # seconds; a session that was lost is back by then
-PATIENCE = 2 * TICK  # seconds; a worker that comes and goes again moves nothing
+PATIENCE = 1.9  # seconds, so three looks; a worker that comes and goes again moves nothing
 RETRY = 0.5  # seconds between tries to reach the database, after the first
 FORSAKEN = 60.0  # seconds without the database after which nothing is watched any more
 LOCK_TIMEOUT = 2_000  # milliseconds that a statement waits for a row; it is tried again at the next look
