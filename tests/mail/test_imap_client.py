@@ -555,7 +555,7 @@ async def test_an_error_of_the_receiver_of_messages_ends_the_fetch(authority):
 async def test_a_damaged_answer_costs_its_message_alone(authority):
     async def handler(talk: Talk) -> None:
         await talk.hear()
-        await talk.say(b"* 1 FETCH (UID 1 BODY[] {1}\r\na", b"* 2 FETCH (UID 2 BODY[] {1}\r\nb)")
+        await talk.say(b"* 1 FETCH (UID x BODY[] {1}\r\na)", b"* 2 FETCH (UID 2 BODY[] {1}\r\nb)")
         await talk.ok()
         await silent(talk)
 

@@ -13,6 +13,7 @@ The end comes once, by `fail`: the transport is aborted and all that waits gets 
 import asyncio
 import contextlib
 import dataclasses
+import logging
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple, cast
 
@@ -39,11 +40,15 @@ from .responses import (
     Response,
     Status,
     Vanished,
+    damage_of,
 )
 
 FEWEST_BYTES = 1024  # of a body, that count as getting on
 AFTER_BYE = 2.0  # seconds between BYE and the end of a connection that the server does not close
+MOST_DAMAGES = 20  # answers that cannot be read, that are told in the log
 MOST_CHANGES = 100_000  # that are kept until somebody asks
+
+logger = logging.getLogger(__name__)
 
 _PROVING = (Verb.AUTHENTICATE, Verb.LOGIN)  # their OK counts only after the secret was said
 _CHANGES = (Exists, Expunged, Vanished, Fetched, Status)
@@ -64,8 +69,9 @@ class Answer(NamedTuple):
 class Connection(asyncio.BufferedProtocol):
     """See the top of this file. `greeting` resolves to the server's first line."""
 
-    def __init__(self, command_timeout: float) -> None:
+    def __init__(self, command_timeout: float, host: str = "") -> None:
         self._loop = asyncio.get_running_loop()
+        self._host = host
         self._timeout = command_timeout
         self._receiver = Receiver()
         self._transport: asyncio.Transport | None = None
@@ -79,6 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deflate: Deflate | None = None
         self._changed: asyncio.Future[None] | None = None
         self._woken = False
+        self._damages = 0
         self.turn = asyncio.Lock()
         self.greeting: asyncio.Future[Condition] = _unread(self._loop.create_future())
         self.capabilities: frozenset[str] | None = None
@@ -160,6 +167,8 @@ class Connection(asyncio.BufferedProtocol):
             self._inflate()  # what came behind the OK to COMPRESS
 
     def _dispatch(self, response: Response) -> None:
+        if damage := damage_of(response):
+            self._tell_damage(damage)
         if isinstance(response, Fetched):
             self._deliver(response)
         elif isinstance(response, Condition):
@@ -173,17 +182,24 @@ class Connection(asyncio.BufferedProtocol):
                 self.enabled |= response.names
             self._collect(response)
 
+    def _tell_damage(self, damage: str) -> None:
+        """Name in the log what could not be read, without a word of it."""
+        self._damages += 1
+        if self._damages <= MOST_DAMAGES:
+            logger.warning("a mail server's answer cannot be read", extra={"host": self._host, "damage": damage})
+
     def _deliver(self, message: Fetched) -> None:
         for pending in self._pending.values():
             if pending.wanted is not None and pending.wanted.fits(message):
                 self._progress = self._loop.time()
-                pending.wanted.on_message(message)
+                pending.wanted.give(message)
                 return
             if pending.takes(message):
                 self._progress = self._loop.time()
                 pending.collect(message)
                 return
-        self._note(message)
+        if message.body is None and not message.sections:
+            self._note(message)
 
     def _collect(self, response: Response) -> None:
         pending = next((pending for pending in self._pending.values() if pending.takes(response)), None)
@@ -246,7 +262,7 @@ class Connection(asyncio.BufferedProtocol):
         self._collect(condition)
 
     def _answered(self, condition: Condition) -> None:
-        pending = self._pending.pop(condition.tag or "", None)
+        pending = self._pending.pop((condition.tag or "").upper(), None)
         if pending is None:
             return
         self._progress = self._loop.time()

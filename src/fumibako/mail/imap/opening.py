@@ -32,7 +32,7 @@ async def open_connection(
     """Dial, prove the certificate, read the greeting; returns connection, greeting and TLS version."""
     address = None
     stage = "no connection in time"
-    connection = Connection(command_timeout)
+    connection = Connection(command_timeout, server.host)
     try:
         async with asyncio.timeout(timeout):
             dialed = await dial(server, network, timeout=timeout)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .commands import Verb
 from .errors import CommandRefused, ProtocolError
@@ -25,14 +25,28 @@ class Wanted:
 
     def fits(self, message: Fetched) -> bool:
         """Whether the answer can be of this FETCH, not a change of flags that was told meanwhile."""
-        if self.content and message.body is None and not message.skipped and not message.sections:
-            return False
-        if self.size and message.size is None:
+        if self.content:
+            if message.body is None and not message.skipped and not message.sections:
+                return False
+        elif self.size and message.size is None and "RFC822.SIZE" not in message.damaged:
             return False
         number = message.uid if self.uid else message.seq
         if number is None:
-            return False
+            return self.content and self.single is not None
         return self.numbers is None or any(low <= number <= high for low, high in self.numbers)
+
+    def give(self, message: Fetched) -> None:
+        """Hand the message to who asked; where the server left out the UID of the only one asked for, with it."""
+        if self.uid and message.uid is None:
+            message = replace(message, uid=self.single)
+        self.on_message(message)
+
+    @property
+    def single(self) -> int | None:
+        """The only number asked for."""
+        if self.numbers is not None and len(self.numbers) == 1 and self.numbers[0][0] == self.numbers[0][1]:
+            return self.numbers[0][0]
+        return None
 
 
 @dataclass(eq=False)

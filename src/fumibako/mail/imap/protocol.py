@@ -7,7 +7,8 @@ what had come with the line before it is copied there once, and a long rest is r
 
 Rules:
 1. However the input is cut, the responses are the same.
-2. A line that cannot be read is a damaged `Other`; only what makes the position in the stream unknowable (a literal or
+2. A line that cannot be read is a damaged `Other`; a line of FETCH whose list is still open goes on in the next line
+   unless that is a response of its own; only what makes the position in the stream unknowable (a literal or
    line beyond any sense) is a ProtocolError.
 3. Memory is bounded: LONGEST_LINE for text, SMALL_LITERALS for all literals of a line but bodies, and what `allocate`
    agrees to. While nothing is under way no buffer is held: thousands of connections idle.
@@ -18,7 +19,8 @@ import re
 from collections.abc import Callable
 
 from .errors import ProtocolError
-from .grammar import is_whole_body, parse, takes_literals
+from .fetching import is_complete, is_fetch, is_whole_body
+from .grammar import begins_response, parse, takes_literals
 from .responses import Condition, Memory, Response
 from .values import Body, Literal
 
@@ -28,13 +30,15 @@ SMALL_LITERALS = 2**20  # bytes of names, headers and the like in one line
 MOST_LITERALS = 10_000  # in one line
 LARGEST_LITERAL = 2**32 - 1  # bytes: a "number" of RFC 9051 §9
 LARGEST_BODY = 64 * 2**20  # bytes that are kept without an `allocate` hook
+MOST_JOINED = 200  # lines without a literal between them that are taken for one line of FETCH, broken by the server
+LONGEST_JOINED = 256 * 1024  # bytes of them
 SMALL_BUFFER = 4096  # bytes
 BULK_BUFFER = 256 * 1024  # bytes; larger ones won nothing in measurements
 DIRECT = 64 * 1024  # bytes still missing of a body from which on it is received straight into its memory
 
-_LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}$")
+_LITERAL = re.compile(rb"~?\{(\d{1,20})[+-]?\}[ \t]*$")
 _SPEAKS = (
-    (re.compile(rb"\* (?:OK|PREAUTH|BYE)\b", re.IGNORECASE), "imap"),
+    (re.compile(rb"\*\s*(?:OK|PREAUTH|BYE)\b", re.IGNORECASE), "imap"),
     (re.compile(rb"(?:220|4\d\d|5\d\d)[ -]"), "smtp"),
     (re.compile(rb"\+OK|-ERR"), "pop3"),
     (re.compile(rb"HTTP/|<!doctype|<html", re.IGNORECASE), "http"),
@@ -79,6 +83,7 @@ class Receiver:
     def _begin_line(self) -> None:
         self._segments: list[bytes] = []
         self._literals: list[Literal] = []
+        self._open: list[bytes] = []  # lines of FETCH since the last literal, as long as its list is not closed
         self._text_length = 0
         self._literal_length = 0
 
@@ -167,9 +172,11 @@ class Receiver:
                 self._check_length(self._end - self._start)
                 self._release()
                 return None
-            line = bytes(self._view[self._start : end])
+            line = bytes(self._view[self._start : end]).rstrip(b"\r")
+            if self._open and begins_response(line):
+                return self._whole()
             self._start = self._searched = end + 1
-            response = self._line(line.removesuffix(b"\r"))
+            response = self._line(line)
             if response is not None:
                 return response
         self._release()
@@ -193,16 +200,27 @@ class Receiver:
             return self._greeting(text)
         self._check_length(len(text))
         self._text_length += len(text)
-        announced = _LITERAL.search(text, max(0, len(text) - 24)) if text.endswith(b"}") else None
-        if announced and takes_literals(self._segments[0] if self._segments else text):
+        first = self._segments[0] if self._segments else self._open[0] if self._open else text
+        announced = _LITERAL.search(text, max(0, len(text) - 40)) if text.rstrip(b" \t").endswith(b"}") else None
+        if announced and takes_literals(first):
             if len(self._literals) == MOST_LITERALS:
                 raise ProtocolError("a line holds too many literals")
-            self._segments.append(text[: announced.start()])
+            self._segments.append(b"\r\n".join((*self._open, text[: announced.start()])))
+            self._open.clear()
             self._begin_literal(int(announced[1]))
             return None
-        if not self._segments and not text:
+        if not self._segments and not text and not self._open:
             return None
-        response = parse([*self._segments, text], self._literals)
+        self._open.append(text)
+        return None if text != b")" and self._goes_on(first) else self._whole()
+
+    def _goes_on(self, first: bytes) -> bool:
+        """Whether the line under way is one of FETCH whose list is not closed yet."""
+        few = len(self._open) < MOST_JOINED and self._text_length < LONGEST_JOINED
+        return few and is_fetch(first) and not is_complete([*self._segments, b"\r\n".join(self._open)])
+
+    def _whole(self) -> Response:
+        response = parse([*self._segments, b"\r\n".join(self._open)], self._literals)
         self._begin_line()
         return response
 

@@ -141,6 +141,8 @@ class Fetched:
     skipped: int = 0
     sections: dict[str, bytes] = field(default_factory=dict)
     """Other parts that were asked for, such as "BODY[HEADER]", by their name in capitals."""
+    damaged: tuple[str, ...] = ()
+    """Items that were there but could not be read; "BODY[]" when more of the mail follows than its length told."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,8 @@ class Found:
 
     numbers: UidSet
     tag: str | None = None
+    damaged: bool = False
+    """Something among the numbers was none."""
 
 
 @dataclass(frozen=True)
@@ -232,3 +236,14 @@ Change = Exists | Expunged | Vanished | Fetched | Status | Listed
 list of folders (Listed)."""
 
 Response = Condition | Continuation | Capabilities | Enabled | Namespaces | Change | Flags | Found | Named | Other
+
+
+def damage_of(response: Response) -> str:
+    """What of a response could not be read: keyword and items; empty when all could."""
+    if isinstance(response, Fetched) and response.damaged:
+        return "FETCH " + " ".join(response.damaged)
+    if isinstance(response, Found) and response.damaged:
+        return "SEARCH"
+    if isinstance(response, Other) and response.damaged:
+        return response.keyword or "line"
+    return ""

@@ -26,7 +26,7 @@ Literal = bytes | Body | None
 
 Value = bytes | Body | list["Value"] | None
 
-_QUOTED = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+_QUOTED = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _ATOM = re.compile(rb'[^\s()"\[]+')
 _SPACES = re.compile(rb" *")
@@ -121,22 +121,35 @@ class Reader:
             raise GrammarError("not a list")
         return value
 
+    def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """What matches here, and go on behind it."""
+        found = pattern.match(self._text, self._at)
+        if found is not None:
+            self._at = found.end()
+        return found
+
     def mailbox(self, follows: re.Pattern[bytes]) -> bytes:
         """A folder's name in any form of string; `follows` is where one without quotes ends, else with the line.
 
-        Some servers forget the quotes around spaces and brackets.
+        Some servers forget the quotes around spaces and brackets, or to escape those within.
         """
         character = self._peek()
         if character == b'"':
-            return self._quoted()
-        if character == b"":
+            quoted = _QUOTED.match(self._text, self._at)
+            if quoted is not None and self._text[quoted.end() : quoted.end() + 1] in (b"", b" ", b"\t", b"("):
+                return self._quoted()
+            self._at += 1
+            end = self._text.rfind(b'"', self._at)
+            raw, self._at = self._text[self._at : end if end >= 0 else None], end + 1 if end >= 0 else len(self._text)
+            return raw.rstrip(b" ") if end < 0 else raw
+        if character == b"" and self._segment < len(self._literals):
             literal = self._literal()
             if not isinstance(literal, bytes):
                 raise GrammarError("not a name")
             return literal
-        end = follows.search(self._text, self._at)
-        start, self._at = self._at, end.start() if end else len(self._text)
-        return self._text[start : self._at].rstrip()
+        following = follows.search(self._text, self._at)
+        start, self._at = self._at, following.start() if following else len(self._text)
+        return self._text[start : self._at].rstrip(b" ")
 
     def rest(self) -> bytes:
         """What is left of the line as it stands."""
