@@ -10,12 +10,13 @@ Beside the actors a worker numbers events, proves link drafts, and flushes the p
 """
 
 from fumibako.mail.connect import Network
+from fumibako.syncing.errors import PoolerInBetween
 
-__all__ = ["run_worker"]
+__all__ = ["PoolerInBetween", "run_worker"]
 
 
 async def run_worker(network: Network) -> None:
-    """Be a worker until SIGTERM or SIGINT."""
+    """Be a worker, one of several perhaps, until SIGTERM or SIGINT. Raises PoolerInBetween."""
     # Django loads this package before its models can be.
     from fumibako.syncing.worker import run_worker
 
