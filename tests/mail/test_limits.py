@@ -44,6 +44,8 @@ def test_words_that_ask_to_slow_down_say_for_how_long(words: str, host: str | No
         ("NO [ALERT] Too many simultaneous connections. (Failure)", False, None),
         ("NO Too many connections from your address (limit 20)", False, 20),
         ("NO 接続数の上限を超えました", False, None),
+        ("NO [LIMIT] Too many connections", False, None),
+        ("NO [LIMIT] no", False, None),
     ],
 )
 def test_a_refused_connection_says_whom_it_counts_and_how_many_are_allowed(

@@ -49,10 +49,12 @@ FREE = 2  # connections that are always left to others
 LOGIN_GAP = 0.5  # seconds between two logins where the host's tolerance is unknown
 LOGINS = 5  # under way at once there
 BULK_BEHIND = 60.0  # seconds that bulk stands behind the others in the queue, so that it waits but does not starve
-SUSPICION = 5.0  # seconds between a close without a word and the try that confirms it
+SUSPICION = 5.0  # seconds between a close without a word and the try that is to confirm it
+CONFIRMS = 60.0  # seconds after that, in which another such close does confirm it
 PAUSES = {"rate_limited": 60.0, "bandwidth_exceeded": 3600.0}  # seconds, where the host's words name no time
 UNTRIED = 3600.0, 1.25  # seconds after which more is believed of a host that never refused, and how much more
 REFUSED = 86400.0, 1.1  # the same of one that did
+QUIET = 300.0  # seconds without anybody in the queue, after which mailboxes have to wait anew for all that time
 
 _LOAD = """
 SELECT connections, words, extract(epoch FROM now() - learned_at)::float8,
@@ -123,6 +125,7 @@ class _Budget:
         self.no_second_until = now
         self.suspected = False
         self.held_until = now
+        self.queued_since = self.queued_at = now  # since when mailboxes have had to wait, and when one last had to
         self.next_login_at = now
         self.unsaved = False
         self.open: list[Lease] = []
@@ -142,8 +145,10 @@ class _Budget:
             return None
         return max(self.paused_until, self.held_until, self.next_login_at) - now
 
-    def wait(self, lease: Lease) -> None:
+    def wait(self, lease: Lease, now: float) -> None:
         """Put a lease into the queue."""
+        if not self.waiting and now - self.queued_at > QUIET:
+            self.queued_since = now
         self.waiting.append(lease)
         self.waiting.sort(key=lambda one: one.place)
         self.tell()
@@ -151,6 +156,7 @@ class _Budget:
     def enter(self, lease: Lease, now: float) -> None:
         """The lease's turn has come."""
         lease._budget = self
+        self.queued_at = now
         self.waiting.remove(lease)
         self.open.append(lease)
         self.next_login_at = now if self.alone else now + LOGIN_GAP
@@ -191,7 +197,7 @@ class _Budget:
             self._lower(told, others, failure, now)
 
     def _closed_without_a_word(self, failure: Failure, others: int, now: float) -> None:
-        if not self.suspected:
+        if not self.suspected or now > self.held_until + CONFIRMS:
             self.suspected, self.held_until = True, now + SUSPICION
         elif now >= self.held_until:
             self.suspected = False
@@ -208,9 +214,9 @@ class _Budget:
         logger.info("a mail host allows fewer connections", extra={"limit_key": self.key, "connections": self.limit})
 
     def _rise(self, now: float) -> bool:
-        """Believe in more, where it is time to; whether that makes room."""
+        """It is full, and somebody waits: believe in more, where it is time to; whether that makes room."""
         period, growth = REFUSED if self.words else UNTRIED
-        if self.book.connections or now - self.learned_at < period:
+        if self.book.connections or now - max(self.learned_at, self.queued_since) < period:
             return False
         self.limit = max(self.limit + 2, int(self.limit * growth))
         self.learned_at = now
@@ -235,9 +241,9 @@ class Budgets:
         budget = await self._load(key)
         lease = Lease(first, _now())
         await _turn(budget, lease)
-        if budget.unsaved:
-            await self._save(budget)
         try:
+            if budget.unsaved:
+                await self._save(budget)
             yield lease
         except (ConnectError, ImapError, OSError, Failure) as error:
             failure = diagnose(error, stage=lease.stage, host_id=host_id_of(budget.server))
@@ -274,7 +280,7 @@ class Budgets:
             cursor = await connection.execute(_LOAD, [key])
             row = await cursor.fetchone()
         budget = self._budgets.setdefault(key, _Budget(key, _now()))
-        if row is not None and budget.idle:
+        if row is not None and budget.idle and not budget.unsaved:
             connections, budget.words, age, pause = row
             budget.limit = connections or budget.limit
             budget.learned_at, budget.paused_until = _now() - age, _now() + max(pause, 0.0)
@@ -299,7 +305,7 @@ class Budgets:
 
 
 async def _turn(budget: _Budget, lease: Lease) -> None:
-    budget.wait(lease)
+    budget.wait(lease, _now())
     try:
         while (delay := budget.delay(lease, _now())) is None or delay > 0:
             lease._turn.clear()

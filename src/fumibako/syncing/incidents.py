@@ -175,6 +175,8 @@ async def end(connection: AsyncConnection, host: str, ahead: float, *, healed: b
 
 
 async def _tell(connection: AsyncConnection, host: str, counts: list[tuple[int, int]], *, ended: bool) -> None:
+    if not counts:
+        return
     values = {
         "host": host,
         "cause": CAUSE,
@@ -219,7 +221,8 @@ class Incidents:
     async def wait(self, mailbox: int, seconds: float, try_now: asyncio.Event) -> None:
         """Wait until a mailbox in ``retrying`` may be tried: its time has come and no incident holds it.
 
-        ``try_now`` ends the waiting in any case. An incident from before the worker's start holds it, too.
+        ``try_now`` ends the waiting in any case. An incident from before the worker's start holds it, too. Raises
+        psycopg's OperationalError while the database is away.
         """
         try_now.clear()
         loop = asyncio.get_running_loop()
