@@ -443,11 +443,29 @@ async def test_a_folder_without_uidvalidity_is_not_believed(authority):
         await talk.hear()
         await talk.say(b"* 3 EXISTS")
         await talk.ok(b"[READ-ONLY] done")
+        assert await talk.hear() == b'STATUS "INBOX" (UIDVALIDITY UIDNEXT)'
+        await talk.say(b"* STATUS INBOX (UIDNEXT 5)")
+        await talk.ok()
         await silent(talk)
 
     async with talking(authority, b"", handler) as (connected, _):
         with pytest.raises(ProtocolError):
             await connected.examine(b"INBOX")
+
+
+async def test_uidvalidity_is_asked_for_where_the_opening_does_not_tell_it(authority):
+    async def handler(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(b"* 3 EXISTS")
+        await talk.ok()
+        await talk.hear()
+        await talk.say(b"* STATUS INBOX (UIDVALIDITY 7 UIDNEXT 5)")
+        await talk.ok()
+        await silent(talk)
+
+    async with talking(authority, b"", handler) as (connected, _):
+        opened = await connected.examine(b"INBOX")
+    assert (opened.exists, opened.uidvalidity, opened.uidnext) == (3, 7, 5)
 
 
 async def test_search_without_esearch_reads_numbers(authority):
@@ -563,6 +581,47 @@ async def test_a_damaged_answer_costs_its_message_alone(authority):
     async with talking(authority, b"", handler) as (connected, _):
         await connected.fetch("1:2", "(UID BODY.PEEK[])", uid=True, on_message=got.append)
     assert [message.uid for message in got] == [2]
+
+
+async def test_a_mail_comes_through_whatever_is_wrong_beside_it_and_the_log_names_that(authority, caplog):
+    async def handler(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(
+            b"* 1 FETCH (UID 1 RFC822.SIZE -1 INTERNALDATE NIL FLAGS (\\Seen) BODY[] {6}\r\nGEHEIM)",
+            b"GEHEIM",
+            b'* 2 FETCH (UID 2 RFC822.SIZE 1 BODYSTRUCTURE ("GEHEIM" BODY[] {1}\r\nb)',
+        )
+        await talk.ok()
+        await silent(talk)
+
+    got = []
+    async with talking(authority, b"", handler) as (connected, _):
+        items = "(UID RFC822.SIZE INTERNALDATE FLAGS BODYSTRUCTURE BODY.PEEK[])"
+        await connected.fetch("1:2", items, uid=True, on_message=got.append)
+    assert [(message.uid, message.flags, message.body) for message in got] == [
+        (1, ("\\Seen",), b"GEHEIM"),
+        (2, None, b"b"),
+    ]
+    told = [record.damage for record in caplog.records if record.name.startswith("fumibako.mail.imap")]
+    assert told == ["FETCH INTERNALDATE RFC822.SIZE", "line", "FETCH BODYSTRUCTURE"]
+    assert "GEHEIM" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+async def test_the_only_mail_asked_for_comes_even_without_its_uid(authority):
+    async def handler(talk: Talk) -> None:
+        for _ in range(2):
+            await talk.hear()
+            await talk.say(b"* 4 FETCH (BODY[] {1}\r\na)")
+            await talk.ok()
+        await silent(talk)
+
+    one, many = [], []
+    async with talking(authority, b"", handler) as (connected, _):
+        await connected.fetch("7", "(UID BODY.PEEK[])", uid=True, on_message=one.append)
+        await connected.fetch("7:9", "(UID BODY.PEEK[])", uid=True, on_message=many.append)
+        assert await connected.wait(0) == []
+    assert [(message.uid, message.body) for message in one] == [(7, b"a")]
+    assert many == []
 
 
 async def test_garbage_ends_in_an_error_for_who_waits(authority):

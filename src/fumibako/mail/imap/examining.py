@@ -4,7 +4,7 @@ from . import commands
 from .commands import Command
 from .connection import Answer, Connection
 from .errors import CommandRefused, ProtocolError
-from .responses import Condition, Examined, Exists, Fetched, Flags, Listed, Synced, Vanished
+from .responses import Condition, Examined, Exists, Fetched, Flags, Listed, Status, Synced, Vanished
 from .uids import UidSet
 
 LONGEST_KNOWN = 8000  # bytes of a set of known UIDs in a command; Dovecot ends a line at 64 KB, others earlier
@@ -27,10 +27,12 @@ async def examine(connection: Connection, name_raw: bytes, since: Synced | None)
         connection.changes.clear()
         for way in ways:
             try:
-                return _examined(await _run(connection, way), since if way is ways[0] else None)
+                answer = await connection.run_alone(way, wants=_WANTS)
             except CommandRefused as refused:
                 if refused.kind != "BAD" or way is plain:
                     raise
+            else:
+                return await _examined(connection, name_raw, answer, since if way is ways[0] else None)
     raise AssertionError("the plain way either opens the folder or raises")
 
 
@@ -41,16 +43,12 @@ def _resync(name_raw: bytes, since: Synced) -> Command:
     return commands.resync(name_raw, since.uidvalidity, since.modseq, known)
 
 
-async def _run(connection: Connection, command: Command) -> Answer:
-    return await connection.run_alone(command, wants=_WANTS)
-
-
-def _examined(answer: Answer, since: Synced | None) -> Examined:
+async def _examined(connection: Connection, name_raw: bytes, answer: Answer, since: Synced | None) -> Examined:
     conditions = [found for found in answer.collected if isinstance(found, Condition)]
     told = {condition.code: condition.argument for condition in (*conditions, answer.condition)}
-    uidvalidity = _number(told.get("UIDVALIDITY"))
+    uidvalidity, uidnext = _number(told.get("UIDVALIDITY")), _number(told.get("UIDNEXT"))
     if uidvalidity is None:
-        raise ProtocolError("EXAMINE without UIDVALIDITY: the server's UIDs mean nothing (RFC 9051 §2.3.1.1)")
+        uidvalidity, uidnext = await _asked(connection, name_raw)
     highestmodseq = None if "NOMODSEQ" in told else _number(told.get("HIGHESTMODSEQ")) or None
     resynced = (
         since is not None
@@ -61,7 +59,7 @@ def _examined(answer: Answer, since: Synced | None) -> Examined:
     return Examined(
         exists=next((found.count for found in reversed(answer.collected) if isinstance(found, Exists)), 0),
         uidvalidity=uidvalidity,
-        uidnext=_number(told.get("UIDNEXT")),
+        uidnext=uidnext,
         highestmodseq=highestmodseq,
         flags=next((found.names for found in answer.collected if isinstance(found, Flags)), ()),
         mailboxid=told["MAILBOXID"].strip("()") or None if "MAILBOXID" in told else None,
@@ -69,6 +67,15 @@ def _examined(answer: Answer, since: Synced | None) -> Examined:
         changed=tuple(found for found in answer.collected if isinstance(found, Fetched)) if resynced else (),
         vanished=_gone(answer) if resynced else UidSet(),
     )
+
+
+async def _asked(connection: Connection, name_raw: bytes) -> tuple[int, int | None]:
+    """UIDVALIDITY and UIDNEXT by STATUS, of a server that does not tell them when a folder is opened."""
+    answer = await connection.run_alone(commands.status(name_raw, ("UIDVALIDITY", "UIDNEXT")), wants=(Status,))
+    told = next((found for found in answer.collected if isinstance(found, Status)), None)
+    if told is None or told.uidvalidity is None:
+        raise ProtocolError("EXAMINE without UIDVALIDITY: the server's UIDs mean nothing (RFC 9051 §2.3.1.1)")
+    return told.uidvalidity, told.uidnext
 
 
 def _gone(answer: Answer) -> UidSet:

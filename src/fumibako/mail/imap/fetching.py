@@ -15,7 +15,7 @@ from datetime import datetime
 
 from .dates import internal_date
 from .responses import Fetched, Memory
-from .values import Body, Literal
+from .values import Body, Literal, text_of
 
 HIGHEST_UID = 2**32 - 1  # RFC 9051 §2.3.1.1
 MOST_VALUES = 20_000  # in one line; a BODYSTRUCTURE of a thousand parts has fewer
@@ -88,7 +88,7 @@ def _usual(seq: int, segments: Sequence[bytes], literals: Sequence[Literal], at:
             case "modseq":
                 modseq = int(item[5])
             case "emailid":
-                emailid = item[6].decode("ascii", "replace")
+                emailid = text_of(item[6])
             case "gmail":
                 emailid = item[7].decode("ascii")
             case "body" if len(segments) == 2 and isinstance(literals[0], Body):
@@ -103,7 +103,7 @@ def _usual(seq: int, segments: Sequence[bytes], literals: Sequence[Literal], at:
 
 @functools.lru_cache(maxsize=1024)
 def _flags(raw: bytes) -> tuple[str, ...]:
-    return tuple(raw.decode("utf-8", "replace").split())
+    return tuple(text_of(raw).split())
 
 
 # Any other line
@@ -397,16 +397,16 @@ class _Scan:
         if raw is None:
             return None
         words = (_ESCAPED.sub(rb"\1", quoted) if quoted else bare for quoted, bare in _FLAG.findall(raw))
-        return tuple(dict.fromkeys(word.decode("utf-8", "replace") for word in words if word))
+        return tuple(dict.fromkeys(text_of(word) for word in words if word))
 
     def _emailid(self) -> str | None:
         raw = self._raw.get("EMAILID") or self._raw.get("X-GM-MSGID")
-        return raw.decode("ascii", "replace") if raw else None
+        return text_of(raw) if raw else None
 
 
 def _section_name(raw: bytes) -> str:
     """As it should have been written; any form of the whole mail is BODY[]."""
-    name = raw.decode("utf-8", "replace").upper()
+    name = text_of(raw).upper()
     name = _ODD_SPACE.sub("", name).replace(".PEEK[", "[").removesuffix("<0>")
     return "BODY[]" if name in ("RFC822", "BINARY[]") else name
 

@@ -10,6 +10,7 @@ from .connection import Connection
 from .errors import CommandRefused, ProtocolError
 from .grammar import STATUS_ITEMS
 from .responses import Listed, Namespaces, Status
+from .values import text_of
 
 LIST_TIMEOUT = 120.0  # seconds; with STATUS some servers open every folder for it
 STATUS_AHEAD = 32  # STATUS commands under way at once
@@ -35,7 +36,7 @@ async def list_folders(
         replace(
             folder,
             foreign=namespaces.is_foreign(folder.name_raw),
-            name=folder.name_raw.decode("utf-8", "backslashreplace") if only_rev2 else folder.name,  # RFC 9051 §5.1
+            name=text_of(folder.name_raw) if only_rev2 else folder.name,  # RFC 9051 §5.1
         )
         for folder in found
     ]

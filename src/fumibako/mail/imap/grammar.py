@@ -30,7 +30,7 @@ from .responses import (
     Vanished,
 )
 from .uids import UidSet
-from .values import Body, GrammarError, Literal, Reader, Value
+from .values import Body, GrammarError, Literal, Reader, Value, text_of
 
 LONGEST_WORDS = 1000  # characters of a server's text that are kept
 USUAL_CAPABILITIES = 4000  # characters of a capability list that is shared between connections
@@ -124,7 +124,7 @@ def _condition(kind: bytes, rest: bytes, tag: str | None) -> Condition:
 
 
 def _decoded(raw: bytes, longest: int = LONGEST_WORDS) -> str:
-    return raw[: 4 * longest].decode("utf-8", "replace")[:longest]
+    return text_of(raw[: 4 * longest])[:longest]
 
 
 def _first(value: Value) -> bytes | None:
@@ -134,7 +134,7 @@ def _first(value: Value) -> bytes | None:
 
 
 def _optional_text(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.decode("utf-8", "replace")
+    return None if raw is None else text_of(raw)
 
 
 _FLAG = re.compile(rb'"((?:[^"\\]|\\.)*+)"|([^\s()",]+)', re.DOTALL)
@@ -146,7 +146,7 @@ def _words(raw: bytes) -> tuple[str, ...]:
     if _NIL.match(raw.strip()):
         return ()
     words = (quoted.replace(b"\\\\", b"\\") or bare for quoted, bare in _FLAG.findall(raw))
-    return tuple(dict.fromkeys(word.decode("utf-8", "replace") for word in words))
+    return tuple(dict.fromkeys(text_of(word) for word in words))
 
 
 _SPECIAL = (
@@ -184,7 +184,7 @@ def _attribute(word: str) -> str:
 
 
 def _delimiter(forms: Sequence[bytes | None]) -> str | None:
-    return next((form.decode("utf-8", "replace") for form in forms if form), None)
+    return next((text_of(form) for form in forms if form), None)
 
 
 def _old_name(reader: Reader) -> bytes | None:
@@ -244,7 +244,7 @@ def _esearch(reader: Reader) -> Found:
     numbers = _ALL.search(text, correlator.end() if correlator else 0)
     return Found(
         UidSet.of_ranges(_ranges(numbers[1].split(b","))) if numbers else UidSet(),
-        correlator[1].decode("ascii", "replace") if correlator else None,
+        text_of(correlator[1]) if correlator else None,
     )
 
 

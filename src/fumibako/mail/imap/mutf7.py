@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import contextlib
 import re
 
 _SHIFTED = re.compile(rb"&([^-]*)-")
+_NO_LETTERS = re.compile("[\x80-\x9f\xa0\uf8f0-\uf8f3]")  # what cp932 makes of bytes that are none of Shift_JIS
 _UNPRINTABLE = re.compile("[^\x20-\x7e]+")
 
 
@@ -15,16 +17,26 @@ def encode(name: str) -> bytes:
 
 
 def decode(raw: bytes) -> str:
-    """A name from a server for people to read; never fails.
+    """A name from a server for people to read; never fails, and never holds NUL, which no database takes.
 
-    Servers that send 8-bit names against the rule are taken to mean UTF-8; what is no modified UTF-7 is shown as it is.
+    Servers that send 8-bit names against the rule are taken to mean UTF-8, or the Shift_JIS of Windows where all of it
+    is that; what is no modified UTF-7 is shown as it is.
     """
-    if not raw.isascii():
-        return raw.decode("utf-8", "backslashreplace")
-    try:
-        return _decode_strictly(raw)
-    except ValueError:
-        return raw.decode("ascii")
+    return _decode(raw).replace("\0", "\ufffd")
+
+
+def _decode(raw: bytes) -> str:
+    if raw.isascii():
+        try:
+            return _decode_strictly(raw)
+        except ValueError:
+            return raw.decode("ascii")
+    for charset in ("utf-8", "cp932"):
+        with contextlib.suppress(UnicodeDecodeError):
+            name = raw.decode(charset)
+            if not _NO_LETTERS.search(name):
+                return name
+    return raw.decode("utf-8", "replace")
 
 
 def _decode_strictly(raw: bytes) -> str:

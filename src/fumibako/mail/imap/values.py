@@ -9,6 +9,11 @@ from .responses import Memory
 DEEPEST = 64  # lists within lists; a BODYSTRUCTURE that is deeper is given up
 
 
+def text_of(raw: bytes) -> str:
+    """Bytes of a server as text that a database takes: UTF-8, with U+FFFD for what is none and for NUL."""
+    return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 class GrammarError(Exception):
     """The line is not what the grammar says."""
 
