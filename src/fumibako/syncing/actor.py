@@ -29,7 +29,7 @@ from fumibako.syncing.folders import note_folders
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.importing import Backlog
 from fumibako.syncing.looking import begin
-from fumibako.syncing.mailbox import Folder, Mailbox, load_mailbox
+from fumibako.syncing.mailbox import Folder, Mailbox, load_mailbox, note_refusal
 from fumibako.syncing.refusals import record_failure, record_login
 from fumibako.syncing.watch import INTERVAL, ITEMS, Errands, Watch
 
@@ -131,11 +131,15 @@ class Actor:
         A folder of which all is known and whose STATUS has not changed is not opened.
         """
         folders = await note_folders(self._hands, client, box)
-        answers = await client.statuses([folder.name_raw for folder in folders], ITEMS)
-        for folder, status in zip(folders, answers, strict=True):
-            if isinstance(status, CommandRefused):
-                logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": status.code})
-            elif not (folder.is_settled(box) and folder.unchanged(status)):
+        settled = [folder for folder in folders if folder.is_settled(box)]
+        answers = await client.statuses([folder.name_raw for folder in settled], ITEMS)
+        unchanged = {
+            folder.id
+            for folder, status in zip(settled, answers, strict=True)
+            if not isinstance(status, CommandRefused) and folder.unchanged(status)
+        }
+        for folder in folders:
+            if folder.id not in unchanged:
                 await self._begin(client, box, folder, backlog)
         if len(backlog) and box.state != State.LIVE:
             await self._move(box, State.IMPORTING)
@@ -145,6 +149,7 @@ class Actor:
             await begin(self._hands, client, box, folder.id, backlog, screen=folder.role in {"inbox", "sent"})
         except CommandRefused as refused:
             logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
+            await note_refusal(self._hands, box, folder, refused.reply)
 
     async def _watch(self, client: ImapClient, box: Mailbox, backlog: Backlog, lease: Lease) -> None:
         """Watch, and import what is left on a second connection where the host allows one, else on this one."""

@@ -64,7 +64,7 @@ async def look(
     """
     complete = not whole and folder.complete(waiting) and folder.numbered_by == box.imap_host
     opened = await client.examine(folder.name_raw, _synced(client, folder) if complete and not len(waiting) else None)
-    if not await _numbered_as_before(hands, client, box, folder, opened):
+    if not await _numbered_as_before(hands, client, box, folder, opened, whole=whole):
         folder = await number_anew(hands, box, folder, opened, await _uidnext(client, opened))
         complete, waiting = False, UidSet()
     found = await (_changes if complete else _everything)(client, folder, opened, waiting)
@@ -159,15 +159,20 @@ def _synced(client: ImapClient, folder: Folder) -> Synced | None:
     return Synced(folder.uidvalidity, folder.highest_modseq, None)
 
 
-async def _numbered_as_before(hands: Hands, client: ImapClient, box: Mailbox, folder: Folder, opened: Examined) -> bool:
-    """Whether UIDs mean what they meant. Where another server answers, or UIDNEXT has fallen, mails are compared."""
+async def _numbered_as_before(
+    hands: Hands, client: ImapClient, box: Mailbox, folder: Folder, opened: Examined, *, whole: bool
+) -> bool:
+    """Whether UIDs mean what they meant. Where that is in doubt some mails are compared.
+
+    That is where another server answers, or UIDNEXT has fallen, and in a whole look.
+    """
     if folder.uidvalidity is None:
         return True
     if opened.uidvalidity != folder.uidvalidity:
         return False
     elsewhere = folder.numbered_by not in {"", box.imap_host}
     fallen = opened.uidnext is not None and opened.uidnext < (folder.uidnext or 0)
-    return not (elsewhere or fallen) or await same_mails(hands, client, folder)
+    return not (whole or elsewhere or fallen) or await same_mails(hands, client, folder)
 
 
 async def _uidnext(client: ImapClient, opened: Examined) -> int:

@@ -71,8 +71,13 @@ VALUES (%(organization)s, %(folder)s, %(uidvalidity)s, %(reason)s, %(uids)s::int
 ON CONFLICT (folder_id, uidvalidity, reason) DO UPDATE SET uids = skip.uids + excluded.uids
 """
 _SETTLED = f"""
-UPDATE folder SET messages = %(messages)s, highest_modseq = %(highest_modseq)s, looked_at = now()
+UPDATE folder SET messages = %(messages)s, highest_modseq = %(highest_modseq)s, looked_at = now(),
+       proof = proof - 'refused'
  WHERE id = %(folder)s AND uidvalidity = %(uidvalidity)s AND {_SAME}
+"""  # noqa: S608
+_REFUSED = f"""
+UPDATE folder SET proof = coalesce(proof, '{{}}') || jsonb_build_object('refused', %(words)s::text)
+ WHERE id = %(folder)s AND {_SAME}
 """  # noqa: S608
 _FLAGS = """
 UPDATE placement SET flags = told.flags, modseq = told.modseq
@@ -373,6 +378,18 @@ async def settle(hands: Hands, box: Mailbox, looked: Looked, flags: Mapping[int,
                     await connection.execute(statement, folder)
             if changed:
                 await connection.execute(_TELL, [box.id])
+            await check_fence(connection, hands.fence(box.shard))
+
+    await steadily(write)
+
+
+async def note_refusal(hands: Hands, box: Mailbox, folder: Folder, words: str) -> None:
+    """Note that a server lists a folder and does not open it, in its words; a look that works takes that back."""
+    values = {"folder": folder.id, "generation": box.generation, "words": words}
+
+    async def write() -> None:
+        async with hands.pool.connection() as connection, connection.transaction():
+            await connection.execute(_REFUSED, values)
             await check_fence(connection, hands.fence(box.shard))
 
     await steadily(write)

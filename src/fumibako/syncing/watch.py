@@ -7,6 +7,7 @@ is still to be imported is brought in pieces in between, where no other connecti
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +20,13 @@ from fumibako.syncing.folders import note_folders
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.importing import Backlog
 from fumibako.syncing.looking import refresh
-from fumibako.syncing.mailbox import Folder, Mailbox, load_folder, load_folders
+from fumibako.syncing.mailbox import Folder, Mailbox, load_folder, load_folders, note_refusal
 
 INTERVAL = 45.0  # seconds between two looks at the other folders; also how long a silent cut stays unseen
 NOTIFIED_INTERVAL = 90.0  # seconds, where the server tells of all of them: the end of IDLE proves that it is there
 ROUND_INTERVAL = 300.0  # seconds: what a server has forgotten to tell is seen all the same
 LIST_INTERVAL = 900.0  # seconds between two looks at which folders there are
+FIRST_PROOFS = (5.0, 60.0)  # seconds after the begin of a watch: many that begin together do not prove together
 PROOFS_INTERVAL = 300.0  # seconds between two looks at whether a proof of completeness is due
 A_ROUND = 10  # folders of a round; where there are more, the rest waits for its turn
 ITEMS = ("MESSAGES", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ")  # SIZE and UNSEEN cost some servers a walk
@@ -84,15 +86,16 @@ class Watch:
                 await self._round()
             if self._clock() >= self._list_at:
                 await self._list()
-            if self._errands.prove or self._clock() >= self._proofs_at:
+            if (self._errands.prove or self._clock() >= self._proofs_at) and not len(self._backlog):
                 await self._prove()
 
     async def _begin(self) -> None:
         self._folders = await load_folders(self._hands, self._box.id)
         begun = self._clock()
-        self._round_at, self._list_at, self._proofs_at = begun + INTERVAL, begun + LIST_INTERVAL, begun
+        self._round_at, self._list_at = begun + INTERVAL, begun + LIST_INTERVAL
+        self._proofs_at = begun + random.uniform(*FIRST_PROOFS)  # noqa: S311
         if self._folders:
-            await self._refresh(self._folders[0])
+            await self._open_first()
             if "NOTIFY" in self._client.capabilities:
                 self._notified = await self._client.notify([folder.name_raw for folder in self._folders])
 
@@ -103,7 +106,7 @@ class Watch:
         """Return what happens, at the latest when there is something to do."""
         if self._brings and len(self._backlog):
             return await self._client.noop()
-        seconds = max(min(self._round_at, self._list_at) - self._clock(), 0.0)
+        seconds = max(min(self._round_at, self._list_at, self._proofs_at) - self._clock(), 0.0)
         if not self._folders:
             await self._client.wait(seconds)
             return await self._client.noop()
@@ -119,16 +122,33 @@ class Watch:
         for folder in others:
             await self._refresh(folder)
         if self._folders and (first or others or self._folders[0].name_raw in named):
-            await self._refresh(self._folders[0])
+            await self._open_first()
 
     async def _refresh(self, folder: Folder, *, whole: bool = False) -> None:
+        """Bring a folder up to date. One that cannot be opened is left alone until the folders are listed again."""
         waiting = self._backlog.waiting(folder.id)
-        await refresh(self._hands, self._client, self._box, folder.id, waiting, whole=whole)
+        try:
+            await refresh(self._hands, self._client, self._box, folder.id, waiting, whole=whole)
+        except CommandRefused as refused:
+            await self._leave_out(folder, refused)
         self._beat()
+
+    async def _leave_out(self, folder: Folder, refused: CommandRefused) -> None:
+        logger.warning("a folder cannot be opened", extra={"folder": folder.id, "reply": refused.code})
+        await note_refusal(self._hands, self._box, folder, refused.reply)
+        self._folders = [one for one in self._folders if one.id != folder.id]
+
+    async def _open_first(self) -> None:
+        """Have the first folder open again, since the server tells most of that one."""
+        while self._folders:
+            first = self._folders[0]
+            await self._refresh(first)
+            if self._folders and self._folders[0] is first:
+                return
 
     async def _bring(self) -> None:
         await self._backlog.bring(self._client, at_once=False)
-        await self._refresh(self._folders[0])
+        await self._open_first()
         if not len(self._backlog):
             await self._imported()
 
@@ -140,8 +160,8 @@ class Watch:
         opened = False
         for folder, status in zip(asked, answers, strict=True):
             if isinstance(status, CommandRefused):
-                logger.warning("a folder cannot be looked at", extra={"folder": folder.id, "reply": status.code})
-                self._list_at = 0.0
+                await self._leave_out(folder, status)
+                self._list_at = 0.0  # it may have gone, or have another name
                 continue
             fresh = await load_folder(self._hands, folder.id)
             if not fresh.unchanged(status):
@@ -150,7 +170,7 @@ class Watch:
         if len(asked) == len(self._folders) and not len(self._backlog):
             opened |= await self._settle_departures(began)
         if opened:
-            await self._refresh(self._folders[0])
+            await self._open_first()
         self._round_at = self._clock() + (ROUND_INTERVAL if self._notified else INTERVAL)
 
     def _next_turn(self) -> list[Folder]:
@@ -164,8 +184,8 @@ class Watch:
 
     async def _settle_departures(self, looked_at: datetime) -> bool:
         """Find out what became of mail that is in no folder any more; whether another folder may be open now."""
-        await steadily(lambda: departures.settle(self._hands, self._client, self._box, looked_at))
-        return True
+        done = await steadily(lambda: departures.settle(self._hands, self._client, self._box, looked_at))
+        return done != departures.Departures()
 
     async def _list(self) -> None:
         """See which folders there are; with other ones than before, watch those."""
@@ -180,7 +200,7 @@ class Watch:
             if self._notified:
                 self._notified = await self._client.notify(names)
             if self._folders:
-                await self._refresh(self._folders[0])
+                await self._open_first()
 
     async def _prove(self) -> None:
         """Prove the folders that it is time for, or all of them when asked to; what is missing is fetched at once."""
@@ -189,7 +209,7 @@ class Watch:
         for folder in [one for one in self._folders if asked or one.id in due]:
             await self._prove_folder(folder)
         if due or asked:
-            await self._refresh(self._folders[0])
+            await self._open_first()
         self._proofs_at = self._clock() + PROOFS_INTERVAL
 
     async def _prove_folder(self, folder: Folder) -> None:
