@@ -23,7 +23,7 @@ from typing import Any
 _FROM = {
     "errors": ("ArchiveError", "NotFound", "Stale"),
     "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
-    "rows": ("Where",),
+    "rows": ("Scope", "Where"),
     "statistics": ("analyze_young",),
     "children": ("Built", "ChildDied", "Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (

@@ -9,10 +9,9 @@ import json
 import mmap
 import resource
 import sys
-from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from fumibako.archive.rows import Builder, Entry, Where, blob
+from fumibako.archive.rows import Builder, Entry, Scope, Where, blob
 
 MEMORY_LIMIT = 1 << 30  # bytes of its own that a child may use
 
@@ -29,10 +28,14 @@ def serve(slots: list[tuple[mmap.mmap, mmap.mmap]], source: BinaryIO, sink: Bina
 
 def _answer(builder: Builder, slot: tuple[mmap.mmap, mmap.mmap], job: dict[str, Any]) -> dict[str, Any]:
     where = Where(**{**job["where"], "own": tuple(job["where"]["own"])})
-    entries = [Entry(**{**entry, "flags": tuple(entry["flags"])}) for entry in job["entries"]]
+    entries = [Entry(*fields)._replace(flags=tuple(fields[3])) for fields in job["entries"]]
+    scope = Scope(job["scope"])
     with memoryview(slot[0]) as memory:
         mails = [memory[entry.offset : entry.offset + entry.length] for entry in entries]
-        tables, stored = builder.build(where, entries, mails, job["ids"], job["known"])
+        if scope is Scope.TEXT:
+            tables, stored = builder.texts(where, entries, mails, job["ids"])
+        else:
+            tables, stored = builder.build(where, entries, mails, job["ids"], job["known"], scope)
         for mail in mails:
             mail.release()
     out, at, places = slot[1], 0, {}
@@ -42,7 +45,7 @@ def _answer(builder: Builder, slot: tuple[mmap.mmap, mmap.mmap], job: dict[str, 
             out[at : at + len(data)] = data
             places[name] = [at, len(data)]
             at += len(data)
-    return {"tables": places, "stored": [asdict(one) for one in stored]}
+    return {"tables": places, "stored": stored}
 
 
 def _open(argument: str) -> tuple[mmap.mmap, mmap.mmap]:

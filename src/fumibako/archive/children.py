@@ -18,14 +18,15 @@ import sys
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from fumibako.archive.rows import Entry, Stored, Where
+from fumibako.archive.rows import Entry, Scope, Stored, Where
 from fumibako.archive.turns import Turns
 
 SLOT_SIZE = 80 << 20  # bytes of mail: the largest mail (64 MiB) and a batch beside it; untouched pages cost nothing
 ROWS_SIZE = 256 << 20  # bytes of rows of one batch
 SLOTS = 32  # of all folders that are fetched at once; each takes a few
 URGENT_SLOTS = 16  # of them, that only first screens and live mail may take
-KEPT = 16 << 20  # bytes that a slot may keep in memory while nobody uses it
+WARM = 4  # slots that keep their pages while nobody uses them, as many as one import needs
+KEPT = 16 << 20  # bytes that such a slot may keep
 CHILDREN = 2
 BATCH_TIMEOUT = 30.0  # seconds for a batch before its child counts as hung
 MAIL_TIMEOUT = 10.0  # seconds for a single mail
@@ -64,6 +65,7 @@ class Slot:
         self.memory = memoryview(self._maps[0])
         self.rows = memoryview(self._maps[1])
         self.filled = 0
+        self.warm = False
 
     def allocate(self, size: int) -> Region:
         """Give the next ``size`` bytes. Raises MemoryError when the slot has no such room."""
@@ -77,12 +79,12 @@ class Slot:
         """How a child is told of the memories."""
         return f"{self.fds[0]}:{SLOT_SIZE}:{self.fds[1]}:{ROWS_SIZE}"
 
-    def shrink(self) -> None:
-        """Give the pages of a large batch back to the system."""
-        if self.filled > KEPT:
-            for fd, size in zip(self.fds, (SLOT_SIZE, ROWS_SIZE), strict=True):
-                os.ftruncate(fd, 0)
-                os.ftruncate(fd, size)
+    def cool(self) -> None:
+        """Give the pages back to the system."""
+        self.warm = False
+        for fd, size in zip(self.fds, (SLOT_SIZE, ROWS_SIZE), strict=True):
+            os.ftruncate(fd, 0)
+            os.ftruncate(fd, size)
 
     def close(self) -> None:
         """Give the memories back."""
@@ -103,15 +105,19 @@ class Job:
     ids: tuple[int, ...]
     known: dict[str, int] = field(default_factory=dict)
     urgent: bool = False
+    scope: Scope = Scope.ALL
 
 
 @dataclass(frozen=True)
 class Built:
-    """The rows of a batch: a piece of the slot's rows for each table, and what became of each entry."""
+    """The rows of a batch: a piece of the slot's rows for each table, and what became of each entry.
+
+    ``unread`` says by UID why a mail was not read.
+    """
 
     tables: dict[str, tuple[int, int]]
     stored: tuple[Stored, ...]
-    unreadable: int
+    unread: dict[int, str]
 
 
 @dataclass
@@ -139,6 +145,8 @@ class ParserPool:
         self._slots: list[Slot] = []
         self._free: Turns[Slot] = Turns(reserved=min(URGENT_SLOTS, slots // 2))
         self._idle: Turns[_Child] = Turns()
+        self._calm = asyncio.Event()
+        self._calm.set()
 
     async def __aenter__(self) -> "ParserPool":
         self._slots = [Slot(index) for index in range(self._slot_count)]
@@ -164,13 +172,31 @@ class ParserPool:
     async def take_slot(self, *, urgent: bool = False) -> Slot:
         """Wait for a free slot. Whoever takes it gives it back by ``release``."""
         slot = await self._free.take(urgent=urgent)
+        return self._lend(slot)
+
+    def take_slot_at_once(self, *, urgent: bool = False) -> Slot | None:
+        """A free slot, or None where one would have to wait."""
+        slot = self._free.take_at_once(urgent=urgent)
+        return None if slot is None else self._lend(slot)
+
+    async def calm(self) -> None:
+        """Wait until nobody has a slot."""
+        await self._calm.wait()
+
+    def _lend(self, slot: Slot) -> Slot:
+        self._calm.clear()
         slot.filled = 0
+        slot.warm = True
         return slot
 
     def release(self, slot: Slot) -> None:
         """Let the next batch have the slot."""
-        slot.shrink()
+        others = sum(other.warm for other in self._slots) - 1
+        if others >= WARM or slot.filled > KEPT:
+            slot.cool()
         self._free.give(slot)
+        if len(self._free) == self._slot_count:
+            self._calm.set()
 
     async def build(self, job: Job) -> Built:
         """Make the rows of a batch, whatever its mails do to the children that read them.
@@ -186,12 +212,12 @@ class ParserPool:
             try:
                 await self._ask(replace(job, entries=(entry,), ids=(job.ids[n],)), self._mail_timeout)
             except ChildDied as died:
-                entry = replace(entry, unreadable=died.reason)
+                entry = entry._replace(unreadable=died.reason)
             marked.append(entry)
         try:
             return await self._ask(replace(job, entries=tuple(marked)), self._batch_timeout)
         except ChildDied as died:
-            unread = tuple(replace(entry, unreadable=entry.unreadable or died.reason) for entry in marked)
+            unread = tuple(entry._replace(unreadable=entry.unreadable or died.reason) for entry in marked)
             return await self._ask(replace(job, entries=unread), self._batch_timeout)
 
     async def _ask(self, job: Job, seconds: float) -> Built:
@@ -211,8 +237,8 @@ class ParserPool:
             self._idle.give(child)
         return Built(
             tables={name: (at, length) for name, (at, length) in answer["tables"].items()},
-            stored=tuple(Stored(**one) for one in answer["stored"]),
-            unreadable=sum(entry.unreadable is not None for entry in job.entries),
+            stored=tuple(Stored(*one) for one in answer["stored"]),
+            unread={entry.uid: entry.unreadable for entry in job.entries if entry.unreadable},
         )
 
     async def _spawn(self) -> asyncio.subprocess.Process:
@@ -251,9 +277,10 @@ async def _exchange(child: asyncio.subprocess.Process, job: Job) -> dict[str, An
         {
             "slot": job.slot.index,
             "where": asdict(job.where),
-            "entries": [asdict(entry) for entry in job.entries],
+            "entries": job.entries,
             "ids": job.ids,
             "known": job.known,
+            "scope": job.scope,
         }
     ).encode()
     child.stdin.write(len(question).to_bytes(4, "big") + question)

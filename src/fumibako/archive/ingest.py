@@ -17,7 +17,7 @@ from psycopg.types.range import Range
 
 from fumibako.archive.children import Built, Job, Slot
 from fumibako.archive.errors import Stale
-from fumibako.archive.rows import COLUMNS, Where
+from fumibako.archive.rows import COLUMNS, Scope, Where
 
 _LOCK = """
 SELECT 1 FROM folder JOIN mailbox ON mailbox.id = folder.mailbox_id
@@ -41,6 +41,9 @@ WITH grown AS (
     FROM unnest(%(live)s::bigint[]) AS id
   UNION ALL
   SELECT %(organization)s, 'history.stored', %(mailbox)s, %(folder)s, NULL, %(history)s WHERE %(history)s > 0
+), due AS (
+  INSERT INTO text_due (organization_id, mailbox_id, messages)
+  SELECT %(organization)s, %(mailbox)s, %(due)s WHERE cardinality(%(due)s::bigint[]) > 0
 )
 SELECT 1 FROM shard WHERE id = %(shard)s AND epoch = %(epoch)s FOR SHARE
 """
@@ -162,6 +165,7 @@ async def _finish(connection: AsyncConnection, batch: Batch, built: Built, fence
             "mailbox": where.mailbox,
             "live": live,
             "history": len(new) - len(live),
+            "due": _due(batch.job.scope, built),
             "shard": fence.shard,
             "epoch": fence.epoch,
         },
@@ -170,11 +174,18 @@ async def _finish(connection: AsyncConnection, batch: Batch, built: Built, fence
         raise Stale("the shard has another owner")
 
 
+def _due(scope: Scope, built: Built) -> list[int]:
+    """The new messages whose texts are still to be read."""
+    if scope is not Scope.LIST:
+        return []
+    return [stored.message for stored in built.stored if stored.new and stored.uid not in built.unread]
+
+
 def _committed(built: Built, placed: dict[int, int] | None = None) -> Committed:
     """What storing ``built`` has done; ``placed``: where it was found to be done, the message at each place."""
     new = [stored for stored in built.stored if stored.new and (placed is None or placed[stored.uid] == stored.message)]
     live = sum(stored.live for stored in new)
-    return Committed(live, len(new) - live, len(built.stored), built.unreadable)
+    return Committed(live, len(new) - live, len(built.stored), len(built.unread))
 
 
 def multirange(pairs: Sequence[tuple[int, int]]) -> Multirange[int]:

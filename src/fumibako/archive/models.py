@@ -89,6 +89,18 @@ class Body(Scoped):
         db_table = "body"
 
 
+class TextDue(Scoped):
+    """The messages of a stored batch that have no ``Body`` yet: ``texts`` reads them when nobody waits."""
+
+    id = models.BigAutoField(primary_key=True)
+    mailbox = within("linking.Mailbox")
+    messages = ArrayField(models.BigIntegerField())
+    stored_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "text_due"
+
+
 class Raw(Scoped):
     """A piece of a message's bytes, as the server gave them, zstd 1: pieces in order of ``n`` are one frame."""
 

@@ -10,11 +10,14 @@ import secrets
 import struct
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 import zstandard
 
-from fumibako.mail.letter import PARSER_VERSION, Address, Letter, fingerprint, parse
+from fumibako.mail.letter import PARSER_VERSION, Address, Letter, fingerprint, glance, parse
 
 PIECE = 8_100  # bytes of raw mail in a row: the most that fits a page as PLAIN storage
 TEXT_LIMIT = 2_000_000  # characters of a mail's text that are kept for reading and searching
@@ -22,6 +25,8 @@ THREAD_KEYS = 60  # Message-IDs of one mail that are kept: its own, those it ans
 DAY = 86_400_000_000  # microseconds
 _EPOCH = 946_684_800_000_000  # microseconds from 1970 to PostgreSQL's 2000-01-01
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_HALF = 62**11
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "message": (
@@ -94,8 +99,7 @@ class Where:
         return self.live_since is not None and entry.internal_date >= self.live_since and not entry.old
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One fetched mail: where its bytes lie, and what the server said of it.
 
     ``internal_date`` is in microseconds since 1970. ``skipped`` says why only the header was fetched, ``unreadable``
@@ -115,8 +119,7 @@ class Entry:
     old: bool = False
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(NamedTuple):
     """What became of an entry: the message it is, whether that message is not stored yet, and whether it is live."""
 
     uid: int
@@ -126,18 +129,19 @@ class Stored:
     live: bool
 
 
-@dataclass
+class Scope(StrEnum):
+    """What is made of mails: every row; all but the text, which follows (``TEXT``) when nobody waits for it."""
+
+    ALL = "all"
+    LIST = "list"
+    TEXT = "text"
+
+
 class Tables:
     """Rows under construction, a list of byte strings per table."""
 
-    rows: dict[str, list[bytes]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COLUMNS, 0))
-
-    def add(self, table: str, *fields: bytes) -> None:
-        """Add a row of fields that are encoded already."""
-        self.rows[table].append(_SHORT.pack(len(fields)))
-        self.rows[table].extend(fields)
-        self.counts[table] += 1
+    def __init__(self) -> None:
+        self.rows: dict[str, list[bytes | memoryview]] = {name: [] for name in COLUMNS}
 
 
 class Builder:
@@ -145,6 +149,7 @@ class Builder:
 
     def __init__(self) -> None:
         self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
 
     def build(
         self,
@@ -153,6 +158,7 @@ class Builder:
         mails: Sequence[memoryview],
         ids: Sequence[int],
         known: dict[str, int],
+        scope: Scope = Scope.ALL,
     ) -> tuple[Tables, list[Stored]]:
         """Return the rows of these mails and what each became.
 
@@ -161,76 +167,93 @@ class Builder:
         """
         tables, stored = Tables(), []
         here = dict(known)
+        placements = tables.rows["placement"]
+        place = _PLACE.pack(7, 8, where.organization, 8, where.folder, 8, where.uidvalidity)
         for entry, mail, new_id in zip(entries, mails, ids, strict=True):
-            digest = None if entry.skipped else hashlib.sha256(mail).digest()
+            source = bytes(mail)
+            digest = None if entry.skipped else hashlib.sha256(source).digest()
             name = digest.hex() if digest else None
             message = here.get(name) if name else None
             is_new = message is None
+            live = where.is_live(entry)
             if message is None:
                 message = new_id
                 if name:
                     here[name] = message
-                self._message(tables, where, entry, mail, message, digest)
-            tables.add(
-                "placement",
-                _int8(where.organization),
-                _int8(where.folder),
-                _int8(where.uidvalidity),
-                _int8(entry.uid),
-                _int8(message),
+                self._message(tables, where, entry, source, message, digest, live, scope)
+            placements += (
+                place,
+                _TWO_INT8.pack(8, entry.uid, 8, message),
                 _texts(entry.flags),
                 _int8(entry.modseq) if entry.modseq is not None else _NULL,
             )
-            stored.append(Stored(entry.uid, message, name, is_new, where.is_live(entry)))
+            stored.append(Stored(entry.uid, message, name, is_new, live))
+        return tables, stored
+
+    def texts(
+        self, where: Where, entries: Sequence[Entry], packed: Sequence[memoryview], ids: Sequence[int]
+    ) -> tuple[Tables, list[Stored]]:
+        """Return the rows of the texts of stored messages, from their raw bytes as they are stored."""
+        tables, stored = Tables(), []
+        for entry, mail, message in zip(entries, packed, ids, strict=True):
+            text = "" if entry.unreadable else parse(self._decompress(mail)).text
+            tables.rows["body"] += (_BEGINNING.pack(3, 8, where.organization, 8, message), _text(text[:TEXT_LIMIT]))
+            stored.append(Stored(entry.uid, message, None, new=False, live=False))
         return tables, stored
 
     def _message(
-        self, tables: Tables, where: Where, entry: Entry, mail: memoryview, message: int, digest: bytes | None
+        self,
+        tables: Tables,
+        where: Where,
+        entry: Entry,
+        source: bytes,
+        message: int,
+        digest: bytes | None,
+        live: bool,
+        scope: Scope,
     ) -> None:
-        letter = None if entry.unreadable else parse(mail)
-        organization, number = _int8(where.organization), _int8(message)
-        origin = "live" if where.is_live(entry) else "history"
+        read = glance if scope is Scope.LIST else parse
+        letter = _UNREAD if entry.unreadable else read(source)
+        organization, rows = where.organization, tables.rows
+        origin = "live" if live else "history"
         date = _micros(letter)
-        sender = (letter.from_ or letter.sender)[:1] if letter else ()
+        sender = letter.from_ or letter.sender
         name, address = (sender[0].name, sender[0].address) if sender else ("", "")
-        files = letter.attachments if letter else ()
-        tables.add(
-            "message",
-            organization,
-            number,
+        files = letter.attachments
+        rows["message"] += (
+            _BEGINNING.pack(len(COLUMNS["message"]), 8, organization, 8, message),
             _text(message_public_id()),
             _int8(where.mailbox),
             _bytes(digest) if digest else _NULL,
-            _bytes(fingerprint(mail)),
+            _bytes(letter.fingerprint or fingerprint(source)),
             _text(entry.emailid) if entry.emailid else _NULL,
-            _int8(entry.size),
-            _time(entry.internal_date),
+            _TWO_INT8.pack(8, entry.size, 8, entry.internal_date - _EPOCH),
             _time(date) if date is not None else _NULL,
             _time(_sort_at(entry.internal_date, date, origin)),
             _text(origin),
             _bool(where.role == "sent" or address.casefold() in where.own),
-            _text(letter.message_id if letter else ""),
-            _text(letter.subject if letter else ""),
+            _text(letter.message_id),
+            _text(letter.subject),
             _text(name),
             _text(address),
             _json(_recipients(letter)),
-            _text(letter.snippet if letter else ""),
+            _text(letter.snippet),
             _int2(min(sum(not file.inline for file in files), 32_767)),
-            _bool(bool(letter and letter.html)),
+            _bool(letter.html is not None),
             _int2(PARSER_VERSION),
             _text(entry.unreadable) if entry.unreadable else _NULL,
             _text(entry.skipped) if entry.skipped else _NULL,
             _time(time.time_ns() // 1000),
         )
-        tables.add("body", organization, number, _text(letter.text[:TEXT_LIMIT] if letter else ""))
-        packed = self._compress(mail)
+        if scope is Scope.ALL or entry.unreadable:
+            rows["body"] += (_BEGINNING.pack(3, 8, organization, 8, message), _text(letter.text[:TEXT_LIMIT]))
+        packed = memoryview(self._compress(source))
         for n, at in enumerate(range(0, len(packed), PIECE)):
-            tables.add("raw", organization, number, _int2(n), _bytes(packed[at : at + PIECE]))
+            piece = packed[at : at + PIECE]
+            rows["raw"] += (_RAW.pack(4, 8, organization, 8, message, 2, n, len(piece)), piece)
         for n, file in enumerate(files[:32_767]):
-            tables.add(
-                "attachment",
-                organization,
-                number,
+            rows["attachment"] += (
+                _BEGINNING.pack(len(COLUMNS["attachment"]), 8, organization, 8, message),
                 _int2(n),
                 _text(file.part),
                 _text(file.name),
@@ -241,21 +264,28 @@ class Builder:
                 _bool(file.inline),
             )
         for key, own in _thread_keys(letter).items():
-            tables.add("thread_key", organization, number, _int8(where.mailbox), _int8(key), _bool(own))
+            rows["thread_key"].append(
+                _THREAD_KEY.pack(5, 8, organization, 8, message, 8, where.mailbox, 8, key, 1, own)
+            )
 
 
-def blob(rows: Iterable[bytes]) -> bytes:
+_UNREAD = Letter("", "", (), (), (), (), (), (), None, (), (), "", False, "", None, "", b"", ())
+
+
+def blob(rows: Iterable[bytes | memoryview]) -> bytes:
     """The rows of one table as a binary COPY stream."""
     return b"".join((_HEADER, *rows, _TRAILER))
 
 
 def message_public_id() -> str:
     """A new public id of a message: 48 bits of time, so that its index grows at one end, and 80 random bits."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    high, low = divmod((time.time_ns() // 1_000_000) << 80 | secrets.randbits(80), _HALF)
     digits = []
-    for _ in range(22):
-        number, digit = divmod(number, 62)
-        digits.append(_ALPHABET[digit])
+    for number in (low, high):
+        for _ in range(5):
+            number, pair = divmod(number, len(_PAIRS))
+            digits.append(_PAIRS[pair])
+        digits.append(_ALPHABET[number])
     return "ms_" + "".join(reversed(digits))
 
 
@@ -264,9 +294,7 @@ def thread_key(message_id: str) -> int:
     return int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8], "big", signed=True)
 
 
-def _thread_keys(letter: Letter | None) -> dict[int, bool]:
-    if letter is None:
-        return {}
+def _thread_keys(letter: Letter) -> dict[int, bool]:
     others = (*letter.in_reply_to, *letter.references[::-1])[: THREAD_KEYS - 1]
     keys = {thread_key(other): False for other in others}
     if letter.message_id:
@@ -274,9 +302,7 @@ def _thread_keys(letter: Letter | None) -> dict[int, bool]:
     return keys
 
 
-def _recipients(letter: Letter | None) -> dict[str, list[list[str]]]:
-    if letter is None:
-        return {}
+def _recipients(letter: Letter) -> dict[str, list[list[str]]]:
     fields: dict[str, tuple[Address, ...]] = {
         "to": letter.to,
         "cc": letter.cc,
@@ -289,8 +315,8 @@ def _recipients(letter: Letter | None) -> dict[str, list[list[str]]]:
     return {name: [[who.name, who.address] for who in people] for name, people in fields.items() if people}
 
 
-def _micros(letter: Letter | None) -> int | None:
-    if letter is None or letter.date is None:
+def _micros(letter: Letter) -> int | None:
+    if letter.date is None:
         return None
     try:
         return int(letter.date.timestamp() * 1_000_000)
@@ -305,15 +331,20 @@ def _sort_at(internal: int, date: int | None, origin: str) -> int:
     return internal
 
 
-_SHORT = struct.Struct("!h")
 _INT2 = struct.Struct("!ih")
 _INT8 = struct.Struct("!iq")
 _LENGTH = struct.Struct("!i")
+_TWO_INT8 = struct.Struct("!iqiq")
+_BEGINNING = struct.Struct("!hiqiq")  # how many fields, organization and message
+_RAW = struct.Struct("!hiqiqihi")
+_PLACE = struct.Struct("!hiqiqiq")
+_THREAD_KEY = struct.Struct("!hiqiqiqiqi?")
 _NULL = _LENGTH.pack(-1)
 _TRUE, _FALSE = b"\x00\x00\x00\x01\x01", b"\x00\x00\x00\x01\x00"
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER = _SHORT.pack(-1)
+_TRAILER = b"\xff\xff"
 _TEXT_OID = 25
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _int2(value: int) -> bytes:
@@ -337,14 +368,17 @@ def _bytes(value: bytes) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    return _bytes(value.replace("\x00", "").encode("utf-8", "replace"))
+    if "\x00" in value:
+        value = value.replace("\x00", "")
+    return _bytes(value.encode("utf-8", "replace"))
 
 
 def _json(value: object) -> bytes:
-    return _bytes(b"\x01" + json.dumps(value, ensure_ascii=False).replace("\\u0000", "").encode("utf-8", "replace"))
+    return _bytes(b"\x01" + _ENCODE(value).replace("\\u0000", "").encode("utf-8", "replace"))
 
 
-def _texts(values: Sequence[str]) -> bytes:
+@lru_cache(maxsize=1024)
+def _texts(values: tuple[str, ...]) -> bytes:
     if not values:
         return _bytes(struct.pack("!iii", 0, 0, _TEXT_OID))
     items = b"".join(_text(value) for value in values)

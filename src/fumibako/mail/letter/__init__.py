@@ -7,7 +7,7 @@ memory and time all the same: its input is whatever anybody sends.
 from fumibako.mail.letter.clean_html import clean_html
 from fumibako.mail.letter.describe import describe
 from fumibako.mail.letter.fingerprint import fingerprint
-from fumibako.mail.letter.parse import PARSER_VERSION, parse, part_bytes
+from fumibako.mail.letter.parse import PARSER_VERSION, glance, parse, part_bytes
 from fumibako.mail.letter.values import Address, Attachment, CleanHtml, Letter
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "clean_html",
     "describe",
     "fingerprint",
+    "glance",
     "parse",
     "part_bytes",
 ]

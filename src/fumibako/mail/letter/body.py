@@ -75,9 +75,29 @@ def content(source: bytes, part: Part) -> bytes:
     return decode_transfer(memoryview(source)[part.start : part.end], part.transfer_encoding)
 
 
+def beginning_of(source: bytes, part: Part, hint: str, size: int) -> tuple[str, bool]:
+    """The beginning of a text part, from its first `size` bytes, and whether more of it follows.
+
+    As `text_of` reads it, but for the last line, which may be cut, and for a charset that shows only further behind.
+    """
+    label = part.parameters.get("charset", "")
+    if part.end - part.start > size and charsets.is_ascii_based(label):
+        encoded = source[part.start : part.start + size]
+        data = decode_transfer(memoryview(encoded[: encoded.rfind(b"\n") + 1]), part.transfer_encoding)
+        at = data.rfind(b"\n")
+        if part.type == "text/html" and b"\x1b" not in data:
+            at = max(at, data.rfind(b">"))
+        if at >= 0:
+            return _as_text(data[: at + 1], part, hint), True
+    return text_of(source, part, hint), False
+
+
 def text_of(source: bytes, part: Part, hint: str) -> str:
     """A text part as text with "\\n" between lines; format=flowed (RFC 3676) is put back into paragraphs."""
-    data = content(source, part)
+    return _as_text(content(source, part), part, hint)
+
+
+def _as_text(data: bytes, part: Part, hint: str) -> str:
     label = part.parameters.get("charset", "")
     if part.type == "text/html" and charsets.encoding(label) is None:
         label = html_charset(data) or label

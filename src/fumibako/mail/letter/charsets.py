@@ -75,6 +75,7 @@ _FIRST_IBM_EXTENSION = 82  # of 8FF3A1: cell F3 counted from A1
 _KANA = re.compile("[ぁ-んァ-ヶー]")
 _EVERYDAY = re.compile("[ぁ-んァ-ヶー、。・「」『』【】（）！？：　０-９Ａ-Ｚａ-ｚ〜～－〒①-⑳㈱]")
 _HALF_WIDTH_KANA = re.compile("[\uff61-\uff9f]")
+_BEYOND_WESTERN = re.compile("[\u0800-\U0010ffff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 _ALONE = re.compile("(?<![^\x00-\x7f])[^\x00-\x7f](?![^\x00-\x7f])")
 _DAMAGE = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]")  # also what no font shows: private use, C1 controls
@@ -120,6 +121,12 @@ def encoding(label: str) -> str | None:
     return _NAMES.get(codec.replace("_", "-"), codec)
 
 
+def is_ascii_based(label: str) -> bool:
+    """Whether text of this label can be cut at a line end, which is one byte of its own."""
+    codec = encoding(label)
+    return codec is None or not _NOT_ASCII_BASED.match(codec)
+
+
 def decode(data: bytes, label: str = "", hint: str = "") -> str:
     """`data` as text, never raising: `label` as the sender gave it, `hint` (the charset of the mail's text, say) where
     there is none. NUL and lone surrogates are not in the result."""
@@ -137,7 +144,7 @@ def _decode(data: bytes, label: str, hint: str) -> str:
     if codec == ISO_2022_JP and b"\x1b" in data:
         return _iso_2022_jp(data)
     utf_8 = _strict(data, UTF_8)
-    if utf_8 is not None and (codec in (None, UTF_8, ISO_2022_JP) or max(utf_8) >= "\u0800"):
+    if utf_8 is not None and (codec in (None, UTF_8, ISO_2022_JP) or _BEYOND_WESTERN.search(utf_8)):
         return utf_8.removeprefix("\ufeff")
     if codec in (None, UTF_8, ISO_2022_JP):
         return _weigh(data, encoding(hint) if codec is None else codec)

@@ -1,5 +1,6 @@
 """The Date header to a moment."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_tz
@@ -13,6 +14,13 @@ _YEAR_FIRST = re.compile(
     r"(?:[T\s(（月火水木金土日)）]*(\d{1,2})[:時](\d{1,2})(?:[:分](\d{1,2}))?(?:\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
 _MAX_LENGTH = 200  # characters
+# What nearly every sender writes; all else is read by the standard library and the patterns above.
+_USUAL = re.compile(
+    r"(?:[A-Z][a-z]{2}, )?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)"
+    r"(?: \([A-Z]{1,5}\))?"
+)
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
 
 
 def parse_date(text: str) -> datetime | None:
@@ -23,10 +31,25 @@ def parse_date(text: str) -> datetime | None:
     """
     text = text.strip()[:_MAX_LENGTH]
     try:
-        moment = _year_first(text) if _YEAR_FIRST.match(text) else _rfc_5322(text)
+        if (usual := _USUAL.fullmatch(text)) and usual[2] in _MONTHS:
+            moment: datetime | None = _usual(usual)
+        else:
+            moment = _year_first(text) if _YEAR_FIRST.match(text) else _rfc_5322(text)
     except (ValueError, OverflowError, IndexError, TypeError):
         return None
     return moment if moment is not None and 1 < moment.year < 9999 else None
+
+
+def _usual(match: re.Match[str]) -> datetime:
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    seconds = (int(hours) * 60 + int(minutes)) * 60
+    zone = _fixed(-seconds if sign == "-" else seconds)
+    return datetime(int(year), _MONTHS[month], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
+
+
+@functools.lru_cache(maxsize=128)
+def _fixed(seconds: int) -> timezone:
+    return timezone(timedelta(seconds=seconds)) if seconds and abs(seconds) < 24 * 3600 else UTC
 
 
 def _rfc_5322(text: str) -> datetime | None:

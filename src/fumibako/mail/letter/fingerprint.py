@@ -2,6 +2,7 @@
 
 import hashlib
 
+from fumibako.mail.letter.headers import Headers
 from fumibako.mail.letter.structure import head
 
 _VERSION = b"\x01"
@@ -19,6 +20,10 @@ def fingerprint(raw: bytes | memoryview) -> bytes:
 
     It proposes only: two different mails may share it, so bytes decide wherever it matters.
     """
-    headers = head(bytes(raw))
+    return fingerprint_of(head(bytes(raw)))
+
+
+def fingerprint_of(headers: Headers) -> bytes:
+    """The fingerprint of a mail whose headers are read already."""
     values = (headers.raw(name).translate(None, _WHITE_SPACE) for name in _HEADERS)
     return _VERSION + hashlib.sha256(b"\x00".join(values)).digest()

@@ -1,6 +1,8 @@
 """Content-Type and Content-Disposition: a value and its parameters (RFC 2045 §5.1, RFC 2183, RFC 2231)."""
 
+import functools
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from fumibako.mail.letter import charsets
@@ -10,15 +12,26 @@ _PARAMETER = re.compile(r';\s*([^=;\s"]{1,100})\s*=\s*(?:"((?:[^"\\]|\\.)*+)"|([
 _SECTION = re.compile(r"(.+?)\*(\d{1,4})?(\*)?$")
 _RAW_SECTIONS = re.compile(rb"\*\d+\*?=")
 _QUOTED_PAIR = re.compile(r'\\(["\\])')
+_OFTEN = 200  # bytes of a header that may come again as it is
 _COMMENT = re.compile(r"\([^()]*\)")
 
 
-def parse_parameters(line: bytes, hint: str = "") -> tuple[str, dict[str, str]]:
+def parse_parameters(line: bytes, hint: str = "") -> tuple[str, Mapping[str, str]]:
     """An unfolded header's value in lower case and its parameters by lower-case name.
 
     The pieces of RFC 2231 §3 are joined as bytes, then decoded. Encoded words are decoded too, although RFC 2047 §5
     forbids them here, and also where a sender cut one into pieces: most senders in Japan do one or the other.
     """
+    return _parse_often(line, hint) if len(line) <= _OFTEN else _parse(line, hint)
+
+
+@functools.lru_cache(maxsize=1024)
+def _parse_often(line: bytes, hint: str) -> tuple[str, Mapping[str, str]]:
+    """Most parts have the same few headers."""
+    return _parse(line, hint)
+
+
+def _parse(line: bytes, hint: str) -> tuple[str, Mapping[str, str]]:
     # Pieces of raw 8-bit data may cut a character in two: they are joined before anything is decoded.
     in_bytes = not line.isascii() and _RAW_SECTIONS.search(line) is not None
     text = line.decode("latin-1") if in_bytes else raw_text(line, hint)

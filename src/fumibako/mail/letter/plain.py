@@ -42,7 +42,6 @@ _QUOTE_BEGINS = re.compile(
     re.VERBOSE,
 )
 _RULER = re.compile(r"[-=_*~─━＝＿─‐―－☆★◆◇■□▼▲]{4,}")
-_FOLDED = re.compile(r"\s+")
 
 
 def html_charset(data: bytes) -> str:
@@ -105,18 +104,35 @@ def _name(tag: str) -> str:
 
 def snippet(text: str) -> str:
     """At most 200 characters of what the writer wrote: no quotes, no rulers, white space folded."""
+    own, _ = _own_lines(text)
+    return (" ".join(own) or _folded(text[:_SNIPPET_SOURCE]))[:SNIPPET_LENGTH].rstrip()
+
+
+def snippet_of_beginning(text: str) -> str | None:
+    """The snippet of a text of which only the beginning is known; None where the rest may tell more.
+
+    The last line counts as cut.
+    """
+    if len(text) > _SNIPPET_SOURCE:
+        return snippet(text)
+    own, ended = _own_lines(text.rpartition("\n")[0])
+    return " ".join(own)[:SNIPPET_LENGTH].rstrip() if ended and own else None
+
+
+def _own_lines(text: str) -> tuple[list[str], bool]:
+    """What the writer wrote, as many lines as a snippet needs, and whether it is certain that these are all."""
     own: list[str] = []
     length = 0
     for line in text[:_SNIPPET_SOURCE].split("\n"):
         beginning = line[:_LONGEST_LINE]
         if length > SNIPPET_LENGTH or _QUOTE_BEGINS.match(beginning):
-            break
+            return own, True
         if _QUOTED_LINE.match(beginning) or not (folded := _folded(beginning)):
             continue
         own.append(folded)
         length += len(folded) + 1
-    return (" ".join(own) or _folded(text[:_SNIPPET_SOURCE]))[:SNIPPET_LENGTH].rstrip()
+    return own, length > SNIPPET_LENGTH
 
 
 def _folded(text: str) -> str:
-    return _FOLDED.sub(" ", _RULER.sub(" ", text)).strip()
+    return " ".join(_RULER.sub(" ", text).split())

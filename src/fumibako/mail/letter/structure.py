@@ -6,7 +6,7 @@ message is one part: it is shown as a file, not taken apart.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fumibako.mail.letter.headers import Headers
@@ -32,9 +32,9 @@ class Part:
     start: int
     end: int
     type: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     disposition: str
-    disposition_parameters: dict[str, str]
+    disposition_parameters: Mapping[str, str]
     children: list["Part"] = field(default_factory=list)
 
     @property
@@ -137,19 +137,23 @@ def _pieces(source: bytes, start: int, end: int, boundary: bytes) -> Iterator[tu
 
 
 def _delimiters(source: bytes, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int, bool]]:
-    needle = b"--" + boundary
-    at = source.find(needle, start, end)
+    needle = b"\n--" + boundary
+    at = start if source.startswith(needle[1:], start, end) else _next_line(source, needle, start, end)
     while at >= 0:
-        behind = at + len(needle)
-        if at == start or source[at - 1] == 0x0A:
-            line_end = source.find(b"\n", behind, end)
-            line_end = end if line_end < 0 else line_end
-            rest = source[behind : min(line_end, behind + 200)].strip()
-            closing = rest.startswith(b"--")
-            if closing or not rest:
-                yield at, line_end, closing
-            behind = line_end
-        at = source.find(needle, behind, end)
+        behind = at + len(needle) - 1
+        line_end = source.find(b"\n", behind, end)
+        line_end = end if line_end < 0 else line_end
+        rest = source[behind : min(line_end, behind + 200)].strip()
+        closing = rest.startswith(b"--")
+        if closing or not rest:
+            yield at, line_end, closing
+        at = _next_line(source, needle, line_end, end)
+
+
+def _next_line(source: bytes, needle: bytes, start: int, end: int) -> int:
+    """Where the next line that begins so begins, -1 where there is none; the line end makes it a quick find."""
+    at = source.find(needle, start, end)
+    return at if at < 0 else at + 1
 
 
 def _before_line_end(source: bytes, start: int, line: int) -> int:

@@ -60,6 +60,7 @@ class Letter:
     `auto` says that a program sent it (RFC 3834, Precedence, delivery reports), so nobody waits for an answer.
     `text` is what a person reads first, made from the HTML when the mail has nothing else; `html` is the mail's own
     and unsafe: show it through `clean_html` only. `snippet` is at most 200 characters without quoted lines.
+    `fingerprint` proposes that two mails are the same letter, see the function of that name.
     """
 
     message_id: str
@@ -78,6 +79,7 @@ class Letter:
     text: str
     html: str | None
     snippet: str
+    fingerprint: bytes
     attachments: tuple[Attachment, ...]
 
 
