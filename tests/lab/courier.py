@@ -4,7 +4,9 @@
 """
 
 import contextlib
+import re
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -79,10 +81,13 @@ class Courier:
         """The name of a folder beside INBOX, given its levels."""
         return ".".join(("INBOX", *levels))
 
-    def fill(self, address: str, mails: Iterable[bytes], *, folder: str = "INBOX", seen: bool = True) -> int:
+    def fill(
+        self, address: str, mails: Iterable[bytes], *, folder: str = "INBOX", seen: bool = True, opened: bool = True
+    ) -> int:
         """Put mails straight into a Maildir, an hour between them and the newest now; returns how many.
 
-        Before the folder is first opened. File times become INTERNALDATE, order becomes UID order.
+        Before the folder is first opened. File times become INTERNALDATE, order becomes UID order. A folder that no
+        program has ever opened to write (``opened``) gets another UIDVALIDITY whenever it is looked at.
         """
         maildir = self._maildir(address, folder)
         # Courier counts a line's end as two bytes, so the files have one
@@ -91,12 +96,18 @@ class Courier:
         empty = [File(f"{maildir}/{sub}/.made", b"", VMAIL) for sub in ("cur", "new", "tmp")]
         mark = [] if folder == "INBOX" else [File(f"{maildir}/maildirfolder", b"", VMAIL)]
         self.chroot.write([*mark, *empty, *files])
+        if opened:
+            with self.phone(address) as phone:
+                phone.open(folder)
         return len(files)
 
     def deliver(self, address: str, mail: bytes) -> None:
-        """A mail arrives in INBOX, unseen."""
-        with self.phone(address) as phone:
-            phone.append("INBOX", mail)
+        """Deliver as a mail server would, into the Maildir: it arrives in INBOX, unseen."""
+        maildir = self._maildir(address, "INBOX")
+        (letter,) = filed([mail.replace(b"\r\n", b"\n")], seen=False, newest=time.time())
+        name = letter.name.partition(":")[0]
+        self.chroot.write([File(f"{maildir}/tmp/{name}", letter.mail, VMAIL, mtime=letter.when)])
+        self.chroot.run("mv", f"/{maildir}/tmp/{name}", f"/{maildir}/new/{name}")
 
     def reset_uidvalidity(self, address: str, folder: str = "INBOX") -> int:
         """Have the server number a folder's mails anew; returns the new UIDVALIDITY."""
@@ -104,6 +115,8 @@ class Courier:
             uidvalidity = phone.uidvalidity(folder) + 1
         numbers = f"{self._maildir(address, folder)}/courierimapuiddb"
         self.chroot.write([File(numbers, f"1 {uidvalidity} 1\n".encode(), VMAIL)])
+        with self.phone(address) as phone:
+            phone.open(folder)  # else the numbers do not last
         return uidvalidity
 
     def record(self, address: str) -> None:
@@ -145,6 +158,9 @@ def courier(authority: CertificateAuthority) -> Iterator[Courier]:
         yield server
 
 
+_BRACKETS = {"LPAREN": "(", "RPAREN": ")", "LBRACKET": "[", "RBRACKET": "]"}
+
+
 def _joined(lines: Iterable[str]) -> Iterator[str]:
     """Courier records a command word by word, one a line, until EOL."""
     words: list[str] = []
@@ -153,10 +169,10 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
         if not line.startswith("READ: "):
             continue
         if kind == "EOL":
-            yield " ".join(words)
+            yield re.sub(r" ?\[ ?| (?=[])])|(?<=\() ", lambda gap: gap[0].strip(), " ".join(words))
             words = []
         else:
-            words.append(word or {"LPAREN": "(", "RPAREN": ")"}.get(kind, kind))
+            words.append(word or _BRACKETS.get(kind, kind))
 
 
 _SETTINGS = """\

@@ -93,6 +93,10 @@ class Phone:
         """Delete a folder with its mails."""
         _told(self._session.delete(_quoted(folder)))
 
+    def open(self, folder: str) -> None:
+        """Open a folder as one that may be changed."""
+        _told(self._session.select(_quoted(folder)))
+
     def append(self, folder: str, mail: bytes, *flags: str, when: datetime | None = None) -> None:
         """Put a mail into a folder, with flags and its INTERNALDATE (now)."""
         date = imaplib.Time2Internaldate(when or datetime.now().astimezone())
@@ -100,18 +104,18 @@ class Phone:
 
     def store(self, folder: str, uid: int, change: str, *flags: str) -> None:
         """Change the flags of a mail; `change` is "+FLAGS", "-FLAGS" or "FLAGS"."""
-        _told(self._session.select(_quoted(folder)))
+        self.open(folder)
         _told(self._session.uid("STORE", str(uid), f"{change}.SILENT", f"({' '.join(flags)})"))
 
     def copy(self, folder: str, uid: int, to: str) -> None:
         """Copy a mail."""
-        _told(self._session.select(_quoted(folder)))
+        self.open(folder)
         _told(self._session.uid("COPY", str(uid), _quoted(to)))
 
     def move(self, folder: str, uid: int, to: str) -> None:
         """Move a mail: by MOVE where the server can (RFC 6851), else by COPY and EXPUNGE."""
         if "MOVE" in self._session.capabilities:
-            _told(self._session.select(_quoted(folder)))
+            self.open(folder)
             _told(self._session.uid("MOVE", str(uid), _quoted(to)))
         else:
             self.copy(folder, uid, to)
@@ -191,12 +195,15 @@ class Filed:
     when: float
 
 
-def filed(mails: Iterable[bytes], *, seen: bool) -> list[Filed]:
-    """Mails as files of a Maildir, an hour between them and the newest now; their names sort like they do."""
-    letters, now = list(mails), time.time()
+def filed(mails: Iterable[bytes], *, seen: bool, newest: float | None = None) -> list[Filed]:
+    """Mails as files of a Maildir, an hour between them; their names sort like they do.
+
+    ``newest``: the time of the last, in seconds; an hour ago where it is not said.
+    """
+    letters, end = list(mails), time.time() - HOUR if newest is None else newest
     made = []
     for number, mail in enumerate(letters):
-        when = now - HOUR * (len(letters) - number)
+        when = end - HOUR * (len(letters) - 1 - number)
         virtual = len(mail) + mail.count(b"\n") - mail.count(b"\r\n")
         name = f"{int(when)}.M{next(_serial):06d}P1.lab,S={len(mail)},W={virtual}:2,{'S' if seen else ''}"
         made.append(Filed(name, mail, when))

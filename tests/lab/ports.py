@@ -1,6 +1,7 @@
 """Free ports, short directories, and processes that live exactly as long as a block."""
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -14,15 +15,31 @@ from pathlib import Path
 
 START_TIMEOUT = 30.0  # seconds until a server must answer
 STOP_TIMEOUT = 10.0  # seconds between TERM and KILL
+RESERVATIONS = Path(tempfile.gettempdir()) / f"lab-ports-{os.getuid()}"
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, below the range that the kernel gives to outgoing connections."""
+    """A port that nobody listens on, below the range that the kernel gives to outgoing connections.
+
+    Runs beside this one do not get it while this process lives, even before its server listens.
+    """
     while True:
         port = random.randrange(15000, 32000)
         with socket.socket() as sock, contextlib.suppress(OSError):
+            _reserve(port)
             sock.bind((host, port))
             return port
+
+
+def _reserve(port: int) -> None:
+    """Raises BlockingIOError when another process of tests has the port."""
+    RESERVATIONS.mkdir(exist_ok=True)
+    reservation = os.open(RESERVATIONS / str(port), os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until this process ends
+    except BlockingIOError:
+        os.close(reservation)
+        raise
 
 
 def wait_port(process: subprocess.Popen[bytes], port: int, host: str = "127.0.0.1") -> None:

@@ -16,7 +16,7 @@ from fumibako.archive.models import Message
 from fumibako.linking.models import Folder
 from fumibako.site import postgres
 from tests.lab.constants import with_constants
-from tests.lab.courier import courier
+from tests.lab.courier import Courier, courier
 from tests.lab.cyrus import cyrus
 from tests.lab.faults import Faults, faulty
 from tests.lab.installation import Installation, installation, until
@@ -223,3 +223,14 @@ def test_mail_delivered_around_a_restart_of_the_server_arrives_once(account: Acc
     equal(lambda: account.news, 1)
     account.agrees("INBOX")
     assert (account.messages, account.news) == (4, 1)
+
+
+def test_a_folder_that_is_numbered_anew_at_every_look_is_imported_once(account: Account) -> None:
+    if not isinstance(account.server, Courier):
+        pytest.skip("Courier does so with a folder that no program has opened to write yet")
+    mails = [sample_mail(n) for n in range(120)]
+    account.server.fill(account.address, mails, opened=False)
+    account.linked("INBOX")
+    account.server.deliver(account.address, sample_mail(200))
+    equal(lambda: account.news, 1)
+    assert account.bodies() == sorted([*mails, sample_mail(200)])
