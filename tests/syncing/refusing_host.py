@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from fumibako.events.models import Event
@@ -91,8 +92,8 @@ class Workers:
 @contextmanager
 def workers(url: str) -> Iterator[Workers]:
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        pool = AsyncConnectionPool(url, min_size=1, max_size=2, open=False, kwargs={"autocommit": True})
-        runner.run(pool.open())
+        pool = AsyncConnectionPool(url, min_size=2, open=False, kwargs={"autocommit": True})
+        runner.run(pool.open(wait=True))
         try:
             yield Workers(runner, pool)
         finally:
@@ -115,8 +116,6 @@ def told(organization: Any = None) -> list[tuple[bool, int]]:
 
 def words_heard(url: str, doing: Callable[[], object]) -> list[str]:
     """The words on the workers' channel while something is done."""
-    import psycopg
-
     with psycopg.connect(url, autocommit=True) as direct:
         direct.execute("LISTEN fumibako_work")
         doing()

@@ -13,8 +13,7 @@ from fumibako.mail.diagnosis import Failure, Reply, diagnose
 from fumibako.syncing.budget import Budgets
 from fumibako.syncing.incidents import Incidents
 from fumibako.syncing.refusals import record_failure, record_login
-from tests.syncing.refusing_host import HOST, link_many
-from tests.syncing.virtual_time import run
+from tests.syncing.refusing_host import HOST, link_many, workers
 from tests.world import World
 
 OUTAGE = 3600.0  # seconds
@@ -98,11 +97,9 @@ def test_a_night_s_directory_failure_asks_nobody_but_the_one_whose_password_is_w
     monkeypatch.setattr("fumibako.syncing.incidents.LOOK_SECONDS", 10.0)
     boxes = link_many(world, 500)
 
-    async def main() -> Night:
-        kwargs = {"autocommit": True}
-        direct = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
-        async with direct, AsyncConnectionPool(database_url, min_size=1, max_size=2, open=False, kwargs=kwargs) as pool:
-            night = Night(pool, boxes, wrong=boxes[7])
+    async def main(pool: AsyncConnectionPool) -> Night:
+        night = Night(pool, boxes, wrong=boxes[7])
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as direct:
             tasks = [asyncio.create_task(work) for work in (night.incidents.run(), night.hear(direct))]
             tasks += [asyncio.create_task(night.actor(box)) for box in boxes]
             await asyncio.sleep(OUTAGE + 1600)
@@ -113,7 +110,8 @@ def test_a_night_s_directory_failure_asks_nobody_but_the_one_whose_password_is_w
         assert not failed, failed[:3]
         return night
 
-    night = run(main())
+    with workers(database_url) as worker:
+        night = worker.run(main(worker.pool))
     wrong = night.wrong
     assert set(night.asked) == {wrong}
     assert set(night.live) == set(boxes) - {wrong}
