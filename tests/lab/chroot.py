@@ -45,18 +45,18 @@ class Chroot:
     directory: Path
 
     def write(self, files: Iterable[File]) -> None:
-        """Write files and the folders that they lie in, which belong to the owner of what is written into them."""
+        """Write files; folders that are not there yet belong to the owner of what is written into them."""
         archive, made = io.BytesIO(), {"."}
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for file in files:
                 for parent in reversed(Path(file.path).parents):
-                    if str(parent) not in made and not (self.directory / parent).exists():
+                    if str(parent) not in made:
                         tar.addfile(_member(str(parent), file.owner, 0o755, time.time(), tarfile.DIRTYPE))
-                    made.add(str(parent))
+                        made.add(str(parent))
                 member = _member(file.path, file.owner, file.mode, file.mtime or time.time(), tarfile.REGTYPE)
                 member.size = len(file.content)
                 tar.addfile(member, io.BytesIO(file.content))
-        argv = ["tar", "--extract", "--same-owner", "--directory", str(self.directory)]
+        argv = ["tar", "--extract", "--same-owner", "--no-overwrite-dir", "--directory", str(self.directory)]
         subprocess.run([*_as_root(), *argv], input=archive.getvalue(), check=True)
 
     def read(self, path: str) -> bytes:

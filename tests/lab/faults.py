@@ -83,6 +83,8 @@ class _Passage:
         try:
             reader, writer = await asyncio.open_connection(self.proxy.host, self.proxy.target)
             writers.append(writer)
+            if self.proxy.faults.rate is not None:  # little is under way when the server ends
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CHUNK)
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(self.reader, writer, answers=False))
                 both.create_task(self._pump(reader, self.writer, answers=True))

@@ -144,6 +144,8 @@ def test_flags_follow_those_at_the_server(account: Account) -> None:
         first = phone.listing("INBOX")[0].uid
         phone.store("INBOX", first, "+FLAGS", "\\Seen", "\\Flagged")
         phone.store(other, phone.listing(other)[0].uid, "-FLAGS", "\\Seen")
+        if account.server.name == "courier":  # counts no changes: flags are compared when other numbers have changed
+            phone.copy("INBOX", first, other)
     account.agrees("INBOX", other)
     with account.server.phone(account.address) as phone:
         phone.store("INBOX", first, "-FLAGS", "\\Flagged")
