@@ -114,6 +114,14 @@ async def test_the_same_bytes_at_two_places_are_one_message_without_a_second_eve
     assert await store.rows(COUNTS) == [(1, 3, 1, 1, "{[100,101),[105,107)}")]
 
 
+async def test_a_mail_that_comes_back_is_no_longer_marked_as_deleted_or_left(store: Store) -> None:
+    await store.commit({1: mail("moved"), 2: mail("gone", message_id="2")})
+    await store.rows("UPDATE message SET deleted_at = now(), left_to_id = %s RETURNING 1", store.folder.pk)
+    await store.commit({5: mail("moved")})
+    marked = "SELECT subject FROM message WHERE deleted_at IS NOT NULL OR left_to_id IS NOT NULL"
+    assert await store.rows(marked) == [("gone",)]
+
+
 async def test_three_different_mails_without_message_id_are_three_mails(store: Store) -> None:
     await store.commit({n: mail("none", message_id=None, body=f"mail {n}") for n in (1, 2, 3)})
     assert await store.rows("SELECT count(*), count(DISTINCT sha256) FROM message") == [(3, 3)]

@@ -147,6 +147,10 @@ async def test_mail_that_the_server_has_no_more_is_listed_counted_found_and_read
         view = await in_thread(lambda row=row: read_message(world.person, row.public_id))
         assert (view.deleted_at is not None, view.left_to) == marks[row.subject]
         assert view.reading is not None
+    await store.rows("UPDATE placement SET gone_at = NULL RETURNING 1")
+    for row in (await in_thread(lambda: list_messages(world.person))).rows:
+        view = await in_thread(lambda row=row: read_message(world.person, row.public_id))
+        assert (row.deleted_at, row.left_to, view.deleted_at, view.left_to) == (None, None, None, None)
 
 
 async def test_mail_of_a_folder_that_is_no_longer_chosen_stays_in_its_list(store: Store, world: World) -> None:

@@ -32,6 +32,10 @@ UNION ALL
 SELECT NULL, encode(sha256, 'hex'), id FROM message WHERE mailbox_id = %(mailbox)s AND sha256 = ANY(%(digests)s)
 """
 _COPY = {table: f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)" for table, columns in COLUMNS.items()}
+_RETURNED = """
+UPDATE message SET deleted_at = NULL, left_to_id = NULL
+ WHERE id = ANY(%s) AND (deleted_at IS NOT NULL OR left_to_id IS NOT NULL)
+"""
 _FINISH = """
 WITH grown AS (
   UPDATE folder SET known = known + %(known)s::int8multirange WHERE id = %(folder)s
@@ -155,6 +159,8 @@ async def _copy(connection: AsyncConnection, slot: Slot, built: Built) -> None:
 async def _finish(connection: AsyncConnection, batch: Batch, built: Built, fence: Fence) -> None:
     where = batch.job.where
     new = [stored for stored in built.stored if stored.new]
+    if len(new) < len(built.stored):
+        await connection.execute(_RETURNED, [[stored.message for stored in built.stored]])
     live = [stored.message for stored in new if stored.live]
     cursor = await connection.execute(
         _FINISH,

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from fumibako.accounts.models import Person
 from fumibako.archive.errors import NotFound
-from fumibako.archive.models import Attachment, Message, Opening, Placement
+from fumibako.archive.models import Attachment, Message, Opening, Placement, TextDue
 from fumibako.archive.raw import get_raw
 from fumibako.archive.reader import Reading, Unreadable, read_letter, read_part
 from fumibako.linking import readable_mailboxes, readable_to
@@ -28,8 +28,13 @@ _PICTURE_SALT = "fumibako.archive.picture"
 
 _ROW = """
 SELECT m.public_id, m.mailbox_id, m.from_name, m.from_address, m.recipients, m.outgoing, m.subject, m.snippet,
-       m.attachments, m.sort_at, m.unreadable, m.skipped, m.id, m.deleted_at,
-       (SELECT f.name FROM folder f WHERE f.id = m.left_to_id) AS left_to,
+       m.attachments, m.sort_at, m.unreadable, m.skipped, m.id,
+       CASE WHEN m.deleted_at IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.message_id = m.id AND p.gone_at IS NULL)
+            THEN m.deleted_at END AS deleted_at,
+       CASE WHEN m.left_to_id IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.message_id = m.id AND p.gone_at IS NULL)
+            THEN (SELECT f.name FROM folder f WHERE f.id = m.left_to_id) END AS left_to,
        NOT m.outgoing
          AND NOT EXISTS (SELECT 1 FROM placement p WHERE p.message_id = m.id AND p.seen)
          AND NOT EXISTS (SELECT 1 FROM opening o WHERE o.message_id = m.id AND o.person_id = %(person)s) AS unread
@@ -84,10 +89,14 @@ class MessageRow:
 
 @dataclass(frozen=True)
 class Listing:
-    """A page of messages, newest first; ``next`` asks for the following page, None at the end."""
+    """A page of messages, newest first; ``next`` asks for the following page, None at the end.
+
+    ``trails``: words were looked for, and of mail that has just come the texts are still being read.
+    """
 
     rows: tuple[MessageRow, ...]
     next: str | None
+    trails: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,7 +232,8 @@ def _list(
         found = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     rows = tuple(_row(one, boxes) for one in found[:limit])
     last = found[limit - 1] if len(found) > limit else None
-    return Listing(rows, _cursor(last["sort_at"], last["id"]) if last else None)
+    trails = bool(words.split()) and TextDue.objects.filter(mailbox__in=list(boxes)).exists()
+    return Listing(rows, _cursor(last["sort_at"], last["id"]) if last else None, trails)
 
 
 def folders_of(person: Person, mailbox: str | None = None) -> tuple[FolderEntry, ...]:
@@ -278,6 +288,7 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
             reading = read_letter(get_raw(row.organization_id, row.pk), pictures)
         except Unreadable:
             reading = None
+    departed = bool(row.deleted_at or row.left_to) and not row.placements.filter(gone_at=None).exists()
     people = {name: _addresses(row.recipients, name) for name in ("from", "to", "cc", "bcc", "reply_to")}
     return MessageView(
         public_id=row.public_id,
@@ -297,8 +308,8 @@ def read_message(person: Person, message: str, *, mark: bool = True) -> MessageV
         reading=reading,
         unreadable=row.unreadable,
         skipped=row.skipped,
-        deleted_at=row.deleted_at,
-        left_to=row.left_to.name if row.left_to else None,
+        deleted_at=row.deleted_at if departed else None,
+        left_to=row.left_to.name if departed and row.left_to else None,
     )
 
 

@@ -6,7 +6,8 @@ A difference heals itself or is named:
 - missing (listed there, neither placed nor skipped here): taken out of what is known, so that the next look fetches it;
   missing again after HEALINGS times it is skipped as ``not_stored``, so that no mail is fetched for ever;
 - back (listed there, marked as gone here): it is there again;
-- extra (here, not listed there): marked as gone. Skip rows, too, keep only what is there.
+- extra (here, not listed there): marked as gone. Skip rows, too, keep only what is there, and a message
+  that has a place is not marked as deleted or left (see ``departures``).
 
 Mail that has come since the folder was looked at last, or that an import is about to bring, is waiting, not missing.
 """
@@ -61,6 +62,12 @@ ON CONFLICT (folder_id, uidvalidity, reason) DO UPDATE SET uids = skip.uids + ex
 _BACK = """
 UPDATE placement SET gone_at = NULL
  WHERE folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s AND uid <@ %(uids)s::int8multirange
+"""
+_RETURNED = """
+UPDATE message SET deleted_at = NULL, left_to_id = NULL
+  FROM placement
+ WHERE placement.message_id = message.id AND folder_id = %(folder)s AND uidvalidity = %(uidvalidity)s
+   AND gone_at IS NULL AND mailbox_id = %(mailbox)s AND (deleted_at IS NOT NULL OR left_to_id IS NOT NULL)
 """
 _GONE = """
 UPDATE placement SET gone_at = now()
@@ -229,11 +236,17 @@ async def _load(connection: AsyncConnection, folder: Folder) -> _Here:
 
 
 async def _heal(connection: AsyncConnection, box: Mailbox, folder: Folder, proof: Proof, there: UidSet) -> None:
-    values = {"organization": box.organization, "folder": folder.id, "uidvalidity": folder.uidvalidity}
+    values = {
+        "organization": box.organization,
+        "mailbox": box.id,
+        "folder": folder.id,
+        "uidvalidity": folder.uidvalidity,
+    }
     await connection.execute(_UNSKIP, {**values, "there": multirange_of(there)})
     for statement, uids in ((_BACK, proof.back), (_GONE, proof.extra), (_SKIP, proof.given_up)):
         if uids.ranges:
             await connection.execute(statement, {**values, "reason": NOT_STORED, "uids": multirange_of(uids)})
+    await connection.execute(_RETURNED, values)
 
 
 async def _note(

@@ -3,8 +3,8 @@
 A place that has gone is settled when it is known what became of its message: it has another place, it has left to a
 folder that is not imported, or the server has it no more. The last two need QUIET after the last place went, a full
 look at all chosen folders since, and a search in the others: by the server's own id of the mail where there is one
-(EMAILID of RFC 8474 §5, X-GM-MSGID of Gmail), else by Message-ID and size. A message that has a place again loses both
-marks.
+(EMAILID of RFC 8474 §5, X-GM-MSGID of Gmail), else by Message-ID and size. The marks of a message hold while it has no
+place: pages heed that (``archive.read``), and ``completeness`` clears them.
 """
 
 import asyncio
@@ -31,22 +31,14 @@ PATIENCE = 20.0  # seconds after which no further folder is opened
 OPEN = """
 SELECT EXISTS (SELECT 1 FROM placement JOIN folder ON folder.id = folder_id
                 WHERE mailbox_id = %(mailbox)s AND unsettled)
-    OR EXISTS (SELECT 1 FROM message
-                WHERE mailbox_id = %(mailbox)s AND (deleted_at IS NOT NULL OR left_to_id IS NOT NULL)
-                  AND EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND gone_at IS NULL))
 """
-"""Whether a mailbox has anything to settle: asked at each round, answered from two small indexes."""
+"""Whether a mailbox has anything to settle: asked at each round, answered from a small index."""
 _LOCK = "SELECT 1 FROM mailbox WHERE id = %(mailbox)s AND generation = %(generation)s FOR SHARE"
 _MOVED = """
 UPDATE placement SET settled_at = gone_at
   FROM folder
  WHERE folder.id = folder_id AND mailbox_id = %(mailbox)s AND unsettled
    AND EXISTS (SELECT 1 FROM placement p WHERE p.message_id = placement.message_id AND p.gone_at IS NULL)
-"""
-_RETURNED = """
-UPDATE message SET deleted_at = NULL, left_to_id = NULL
- WHERE mailbox_id = %(mailbox)s AND (deleted_at IS NOT NULL OR left_to_id IS NOT NULL)
-   AND EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND gone_at IS NULL)
 """
 _ABSENT = """
 SELECT message.id, size, emailid, message_id AS name
@@ -66,7 +58,7 @@ SELECT id, name_raw FROM folder
 """
 _MARK = """
 UPDATE message SET left_to_id = found.folder,
-       deleted_at = CASE WHEN found.folder IS NULL THEN coalesce(deleted_at, now()) END
+       deleted_at = CASE WHEN found.folder IS NULL THEN now() END
   FROM unnest(%(messages)s::bigint[], %(folders)s::bigint[]) AS found (id, folder)
  WHERE message.id = found.id
    AND NOT EXISTS (SELECT 1 FROM placement WHERE placement.message_id = message.id AND gone_at IS NULL)
@@ -122,7 +114,7 @@ class _Absent:
 
 
 async def settle(hands: Hands, client: ImapClient, box: Mailbox, looked_at: datetime) -> Departures:
-    """Mark the messages that are in no chosen folder any more, and clear the marks of those that are back.
+    """Mark the messages that are in no chosen folder any more.
 
     Call it after a full look at all chosen folders, which began at ``looked_at`` by the database's clock. Folders that
     are not chosen may be opened by EXAMINE (``opened``): then the client has another folder open, or none, and knows
@@ -138,9 +130,6 @@ async def settle(hands: Hands, client: ImapClient, box: Mailbox, looked_at: date
         async with connection.transaction():
             await _lock(connection, box)
             await connection.execute(_MOVED, values)
-            cursor = await connection.execute(_RETURNED, values)
-            if cursor.rowcount:
-                await connection.execute(_TELL, [box.id])
             await check_fence(connection, hands.fence(box.shard))
         async with connection.cursor(row_factory=class_row(_Absent)) as rows:
             await rows.execute(_ABSENT, {**values, "quiet": QUIET, "limit": LOOKUPS})
