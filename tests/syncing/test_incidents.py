@@ -1,6 +1,8 @@
 """A host's incident: begun by three, told once, probed in turn, ended by any login; all of it in the database."""
 
 import asyncio
+import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -8,7 +10,7 @@ from fumibako.linking import in_thread
 from fumibako.linking.models import Mailbox
 from fumibako.syncing.incidents import CAUSE, Incidents
 from fumibako.syncing.models import HostIncident
-from tests.syncing.refusing_host import AWAY, LOCKED, link_many, state_of, told, words_heard, workers
+from tests.syncing.refusing_host import AWAY, LOCKED, Workers, link_many, state_of, told, words_heard, workers
 from tests.world import World, make_world
 
 WAITS = ("retrying", CAUSE, 0)
@@ -218,3 +220,20 @@ def test_a_mailbox_without_an_incident_waits_for_its_time_or_for_the_word_to_try
         assert worker.run(waits(900, asked_after=2000)) == pytest.approx(900)
         assert worker.run(waits(900, asked_after=60)) == pytest.approx(60)
         assert worker.run(waits(-5, asked_after=60)) == pytest.approx(0)
+
+
+def test_refusals_that_several_workers_record_at_once_make_one_incident(database_url: str, world: World) -> None:
+    boxes = link_many(world, 6)
+    with ExitStack() as stack:
+        both = [stack.enter_context(workers(database_url)) for _ in range(2)]
+
+        def refuse(worker: Workers, mine: list[int]) -> None:
+            worker.refuse(*mine)
+
+        threads = [threading.Thread(target=refuse, args=(worker, boxes[half::2])) for half, worker in enumerate(both)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {state_of(box) for box in boxes} == {WAITS}
+    assert told() == [(False, 2)]

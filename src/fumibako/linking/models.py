@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from fumibako.accounts.ids import public_id
 from fumibako.linking.fields import UidSetField
@@ -144,7 +144,12 @@ class Mailbox(Scoped):
                 fields=["organization", "imap_host", "imap_username"], name="mailbox_organization_login"
             ),
         ]
-        indexes = [models.Index(fields=["shard", "state"], name="mailbox_shard_state")]
+        indexes = [
+            models.Index(fields=["shard", "state"], name="mailbox_shard_state"),
+            models.Index(
+                Lower("imap_host"), condition=models.Q(refused_at__isnull=False), name="mailbox_refused"
+            ),  # every login asks whether anybody was refused at its host
+        ]
 
 
 class MailboxPerson(Scoped):
