@@ -82,16 +82,18 @@ def test_folders_are_imported_byte_for_byte_and_the_server_is_left_as_it_was(acc
     server.record(address)
     account.linked(*folders)
     status = account.fumibako.status(address)
-    commands = server.commands(address)
     assert [account.places_at_server(folder) for folder in folders] == before
     assert {row["name"]: (row["stored"], row["on_server"]) for row in status["folders"]} == dict(
         zip(folders, [(21, 21), (20, 20), (20, 20)], strict=True)
     )
     assert account.bodies() == sorted([*mails, sample_mail(99)])
     account.agrees(*folders)
+    assert account.news == 0
+    server.deliver(address, sample_mail(77))
+    equal(lambda: account.news, 1)
+    commands = server.commands(address)
     assert any("BODY.PEEK[]" in command.upper() for command in commands)
     assert [command for command in commands if not changes_nothing(command)] == []
-    assert account.news == 0
 
 
 def test_an_import_goes_on_after_its_worker_was_killed(account: Account) -> None:
@@ -153,7 +155,7 @@ def test_flags_follow_those_at_the_server(account: Account) -> None:
     assert (account.messages, account.news) == (4, 0)
 
 
-def test_a_mail_moved_between_chosen_folders_stays_one_mail(account: Account) -> None:
+def test_a_mail_moved_to_another_folder_and_back_stays_one_mail(account: Account) -> None:
     other = account.server.folder_name("案件")
     account.server.fill(account.address, [sample_mail(n) for n in range(3)])
     account.server.fill(account.address, [sample_mail(9)], folder=other)
@@ -162,9 +164,14 @@ def test_a_mail_moved_between_chosen_folders_stays_one_mail(account: Account) ->
         uid = phone.listing("INBOX")[1].uid
         known = account.message_at("INBOX", uid)
         phone.move("INBOX", uid, other)
-        arrived = phone.listing(other)[-1].uid
+        there = phone.listing(other)[-1].uid
     account.agrees("INBOX", other)
-    assert account.message_at(other, arrived) == known
+    assert account.message_at(other, there) == known
+    with account.server.phone(account.address) as phone:
+        phone.move(other, there, "INBOX")
+        back = phone.listing("INBOX")[-1].uid
+    account.agrees("INBOX", other)
+    assert account.message_at("INBOX", back) == known
     assert (account.messages, account.news) == (4, 0)
 
 
@@ -199,7 +206,11 @@ def test_a_folder_numbered_anew_doubles_and_announces_nothing(account: Account) 
     assert account.messages == 22
 
 
-def test_a_folder_renamed_at_the_server_goes_on_under_its_new_name(account: Account) -> None:
+def test_a_folder_renamed_at_the_server_goes_on_under_its_new_name(
+    account: Account, request: pytest.FixtureRequest
+) -> None:
+    if account.server.name == "courier":
+        request.applymarker(pytest.mark.xfail(reason="Courier numbers a folder anew when it is renamed"))
     old, new = account.server.folder_name("案件", "見積"), account.server.folder_name("案件", "見積（済）")
     account.server.fill(account.address, [sample_mail(n) for n in range(3)])
     account.server.fill(account.address, [sample_mail(n) for n in range(10, 15)], folder=old)
