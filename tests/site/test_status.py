@@ -63,11 +63,26 @@ def test_a_folder_is_told_with_its_sum_and_its_last_proof(world: World, ask: Cal
         "waiting": 0,
         "missing": 1,
         "last_proof": "2026-11-25T04:00:00+00:00",
+        "refused": None,
+        "missing_since": None,
     }
     assert (second["missing"], second["last_proof"]) == (None, None)
     told = ask("taro@example.jp").output
     assert "INBOX: 1 of 4 stored, 2 before_range, 1 missing, compared 2026-11-25T04:00" in told
     assert "Sent: 0 of None stored, not compared yet" in told
+
+
+def test_a_folder_that_does_not_open_and_one_that_is_gone_are_named(world: World, ask: Callable[..., Result]) -> None:
+    world.add_mailbox()
+    words = "NO [NOPERM] Permission denied"
+    world.add_folder(world.boxes[0], "Closed", "other", proof={"refused": words})
+    world.add_folder(world.boxes[0], "Removed", "other", missing_since=datetime(2026, 11, 24, 9, tzinfo=UTC))
+    closed, removed = json.loads(ask("taro@example.jp", "--json").output)["folders"]
+    assert (closed["refused"], closed["missing_since"]) == (words, None)
+    assert removed["missing_since"] == "2026-11-24T09:00:00+00:00"
+    told = ask("taro@example.jp").output
+    assert f"Closed: 0 of None stored, not compared yet, not opened by the server: {words}" in told
+    assert "Removed: 0 of None stored, not compared yet, gone from the server since 2026-11-24T09:00" in told
 
 
 def test_a_hundred_mailboxes_are_told_by_as_many_questions_as_one(world: World) -> None:

@@ -24,7 +24,8 @@ SELECT mailbox_id, name, role, messages,
        (SELECT json_object_agg(reason, (SELECT coalesce(sum(upper(piece) - lower(piece)), 0) FROM unnest(uids) piece))
           FROM skip
          WHERE folder_id = folder.id AND skip.uidvalidity = folder.uidvalidity AND NOT isempty(uids)),
-       proved_at, (proof->>'waiting')::int, (proof->>'missing')::int
+       proved_at, (proof->>'waiting')::int, (proof->>'missing')::int,
+       proof->>'refused', missing_since
   FROM folder WHERE mailbox_id = ANY(%s) AND chosen ORDER BY mailbox_id, id
 """
 
@@ -51,6 +52,7 @@ class FolderNumbers:
     """A chosen folder: mails on the server when last looked at, stored, and left out by reason.
 
     ``waiting`` and ``missing`` are those of the last comparison with the server, at ``proved_at`` (None: never yet).
+    ``refused`` are the server's words where it does not open the folder; since ``missing_since`` it lists none.
     """
 
     name: str
@@ -61,6 +63,8 @@ class FolderNumbers:
     proved_at: datetime | None
     waiting: int | None
     missing: int | None
+    refused: str | None
+    missing_since: datetime | None
 
 
 def mailbox_numbers(mailboxes: list[int]) -> dict[int, MailboxNumbers]:

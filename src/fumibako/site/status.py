@@ -64,6 +64,8 @@ def _linked(
             "waiting": folder.waiting,
             "missing": folder.missing,
             "last_proof": folder.proved_at.isoformat() if folder.proved_at else None,
+            "refused": folder.refused,
+            "missing_since": folder.missing_since.isoformat() if folder.missing_since else None,
         }
         for folder in chosen
     ]
