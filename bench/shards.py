@@ -180,7 +180,7 @@ class Company:
         return len(self.server.seen().watched) == len(self.addresses)
 
 
-def seconds_until(what: Callable[[], object], most: float = 120.0) -> float:
+def seconds_until(what: Callable[[], object], most: float = 600.0) -> float:
     """Seconds until it is true; raises after ``most``."""
     began = time.monotonic()
     while not what():
