@@ -114,9 +114,9 @@ def told(organization: Any = None) -> list[tuple[bool, int]]:
     return [(event.detail["ended"], event.count) for event in events]
 
 
-def words_heard(url: str, doing: Callable[[], object]) -> list[str]:
-    """The words on the workers' channel while something is done."""
+def words_heard(url: str, doing: Callable[[], object], channel: str = "fumibako_work") -> list[str]:
+    """The words on a channel while something is done."""
     with psycopg.connect(url, autocommit=True) as direct:
-        direct.execute("LISTEN fumibako_work")
+        direct.execute(f"LISTEN {channel}")
         doing()
         return [word.payload for word in direct.notifies(timeout=0.2)]

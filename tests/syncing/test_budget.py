@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from psycopg import OperationalError
 
+from fumibako.linking.models import Mailbox
 from fumibako.mail.connect import Dropped
+from fumibako.mail.diagnosis import diagnose
 from fumibako.mail.imap import CommandRefused, LoginRefused
 from fumibako.syncing.budget import Budgets, Lease, usable
 from fumibako.syncing.models import HostLimit
-from tests.syncing.refusing_host import HOST, workers
+from fumibako.syncing.refusals import record_failure
+from tests.syncing.refusing_host import HOST, link_many, workers
 from tests.syncing.virtual_time import run
 from tests.world import World
 
@@ -363,6 +366,24 @@ def test_what_a_host_has_taught_outlives_its_worker(database_url: str, world: Wo
     assert 900 < waited <= 1000 and used == 3
     row = HostLimit.objects.get()
     assert (row.limit_key, row.connections, row.words) == (HOST, 6, "NO [LIMIT] Too many connections")
+
+
+def test_a_mailbox_that_is_told_to_wait_says_why_and_when_it_is_tried_next(database_url: str, world: World) -> None:
+    [box] = link_many(world, 1)
+    throttled = CommandRefused("NO", "LIMIT", "throttled, wait 300 seconds", "UID FETCH")
+    with workers(database_url) as worker:
+
+        async def session() -> None:
+            budget = Budgets(worker.pool)
+            await failing(budget, throttled, logged_in=True)
+            pause = max(5.0, budget.pause(HOST))
+            await record_failure(worker.pool, box, 1, diagnose(throttled, stage="fetch"), pause=pause)
+
+        worker.run(session())
+    row = Mailbox.objects.get(pk=box)
+    assert (row.state, row.cause, row.refusals) == ("retrying", "rate_limited", 0)
+    assert row.next_try_at is not None
+    assert 290 < (row.next_try_at - row.state_since).total_seconds() <= 300
 
 
 def test_what_is_learned_while_the_database_is_away_is_kept_and_written_later() -> None:

@@ -183,6 +183,15 @@ def test_each_organization_concerned_is_told_once_and_only_those(database_url: s
     assert told(strangers.organization) == []
 
 
+def test_the_pages_of_the_admins_hear_of_its_begin_and_of_its_end(database_url: str, world: World) -> None:
+    boxes, admin = link_many(world, 3), world.add_person("kanri", role="admin")
+    with workers(database_url) as worker:
+        worker.refuse(*boxes[:2])
+        heard = words_heard(database_url, lambda: worker.refuse(boxes[2]), "fumibako_live")
+        assert heard.count(f"pe:{admin.pk}") == 1
+        assert f"pe:{admin.pk}" in words_heard(database_url, lambda: worker.let_in(boxes[0]), "fumibako_live")
+
+
 def test_a_mailbox_waits_over_a_restart_of_its_worker_until_it_is_over(database_url: str, world: World) -> None:
     boxes = link_many(world, 4)
     with workers(database_url) as worker:

@@ -17,10 +17,10 @@ What is known of a mailbox stands in two columns of its row:
 All of it is in PostgreSQL: it holds over workers and restarts. Who changes it for a host holds the host's lock. Times
 are the database's, set ahead by ``ahead`` seconds in tests.
 
-The worker: ``incidents.run()`` as a task. An actor, before it
-opens a connection for a mailbox in ``retrying``: ``await incidents.wait(box.id, box.next_try_in, try_now)``; the event
-``try_now`` is set by the words ``try:ID`` on channel ``fumibako_work``, which reach the owner of a mailbox wherever
-they are said. What begins and ends incidents is ``refusals``.
+A worker runs ``incidents.run()`` as a task. An actor, before it opens a connection for a mailbox in ``retrying``, does
+``await incidents.wait(box.id, box.next_try_in, try_now)``; the event ``try_now`` is set by the words ``try:ID`` on
+channel ``fumibako_work``, which reach the owner of a mailbox wherever they are said. What begins and ends incidents is
+``refusals``.
 """
 
 import asyncio
