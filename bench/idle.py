@@ -17,10 +17,10 @@ from pathlib import Path
 
 import uvloop
 
-from bench.lab.stub import running_stub
 from fumibako.mail.connect import Network, Security, Server, parse_private_hosts
 from fumibako.mail.imap import ImapClient
 from tests.lab.ca import CertificateAuthority
+from tests.lab.stubserver import running_stubserver
 
 CONNECTIONS = 10_000
 AT_ONCE = 100  # connections being made at the same time
@@ -55,7 +55,7 @@ async def watch(client: ImapClient, first: float) -> None:
     """IDLE for `first` seconds, then a round of two STATUS, and another every ROUND seconds."""
     await client.idle(first)
     while True:
-        await client.status(b"Sent")
+        await client.status(b"INBOX")
         await client.status(b"INBOX")
         await client.idle(ROUND)
 
@@ -108,9 +108,9 @@ def main(words: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="fb-") as folder:
         authority = CertificateAuthority(Path(folder))
         os.environ["SSL_CERT_FILE"] = str(authority.cafile)
-        with running_stub(authority.issue("127.0.0.1")) as port:
-            network = Network(private=parse_private_hosts(f"127.0.0.1:{port}"))
-            server = Server("127.0.0.1", port, Security.TLS)
+        with running_stubserver(authority) as stub:
+            network = Network(private=parse_private_hosts(f"127.0.0.1:{stub.imaps_port}"))
+            server = Server("127.0.0.1", stub.imaps_port, Security.TLS)
             uvloop.run(measure(server, network, count, *((1.0, 2.0) if quick else (STILL, WATCHED))))
 
 

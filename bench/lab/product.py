@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from bench.lab import usage
 if TYPE_CHECKING:
     from tests.lab.installation import Installation
     from tests.world import World
+
+
+LOG = 4_000  # characters of the worker's log that are shown when it does not do what is waited for
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,9 @@ class Product:
 
 
 @contextlib.contextmanager
-def running_product(server: MailPort) -> Iterator[Product]:
-    """Set Django up for a new database, and run a worker on it. Once a process."""
+def running_product(server: MailPort, **settings_of_postgres: str) -> Iterator[Product]:
+    """Set Django up for a new database and run a worker on it, once a process; mail servers are on loopback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # a bench that is ended leaves no worker behind
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
     from django.conf import settings
@@ -70,7 +76,7 @@ def running_product(server: MailPort) -> Iterator[Product]:
     with tempfile.TemporaryDirectory(prefix="fb-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        with postgres.started(folder / "postgres", {}) as cluster:
+        with postgres.started(folder / "postgres", settings_of_postgres) as cluster:
             place = {"HOST": str(cluster.sockets), "PORT": "", "NAME": "postgres", "USER": "postgres", "PASSWORD": ""}
             settings.DATABASES["default"].update(place)
             django.setup()
@@ -87,4 +93,8 @@ def running_product(server: MailPort) -> Iterator[Product]:
                 world = make_world()
                 fumibako.start_worker()
                 pid = int((cluster.data / "postmaster.pid").read_text().split()[0])
-                yield Product(fumibako, world, pid)
+                try:
+                    yield Product(fumibako, world, pid)
+                except TimeoutError:
+                    print(fumibako.log()[-LOG:], file=sys.stderr)
+                    raise

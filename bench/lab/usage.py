@@ -50,6 +50,11 @@ def peak(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
+def resident(pid: int) -> int:
+    """Bytes of a process that are in RAM now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Finished:
     """A program that has run: its CPU seconds, the most bytes that it had in RAM, and what it printed."""
 

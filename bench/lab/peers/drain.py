@@ -1,6 +1,6 @@
 """Reads every mail over TLS with one FETCH and throws it away: nothing can be faster on this machine.
 
-PORT, CAFILE, ADDRESS and PASSWORD are in the environment; prints seconds, mails and bytes as JSON, as its neighbours do.
+PORT, CAFILE, ADDRESS and PASSWORD are in the environment. Prints seconds, mails and bytes as JSON, as its neighbours.
 """
 
 import json
