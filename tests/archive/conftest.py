@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from fumibako.archive import Batch, Committed, Entry, Fence, Job, ParserPool, Where, commit_batch, take_ids
+from fumibako.archive import Batch, Committed, Entry, Fence, Job, ParserPool, Scope, Where, commit_batch, take_ids
 from fumibako.linking.models import Folder, Mailbox
 from tests.world import World, make_world
 
@@ -44,6 +44,7 @@ class Store:
         skipped: str | None = None,
         modseq: int | None = None,
         emailid: str | None = None,
+        scope: Scope = Scope.ALL,
         hold=None,
         connect=None,
         **where: object,
@@ -75,7 +76,7 @@ class Store:
             }
             async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
                 ids = await take_ids(connection, len(entries))
-            job = Job(slot, Where(**{**place, **where}), tuple(entries), ids)
+            job = Job(slot, Where(**{**place, **where}), tuple(entries), ids, scope=scope)
             built = await self.parsers.build(job)
             if hold is not None:
                 await hold()

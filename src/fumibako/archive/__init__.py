@@ -24,6 +24,7 @@ _FROM = {
     "errors": ("ArchiveError", "NotFound", "Stale"),
     "ingest": ("Batch", "Committed", "Fence", "commit_batch", "multirange", "take_ids"),
     "rows": ("Scope", "Where"),
+    "texts": ("Due", "next_due", "read_texts"),
     "statistics": ("analyze_young",),
     "children": ("Built", "ChildDied", "Entry", "Job", "ParserPool", "Region", "Slot"),
     "read": (

@@ -1,9 +1,11 @@
 """The fetches of one folder under way, and the batches that they fill: many fetches, bounded memory.
 
 Windows of UIDs are asked for while fewer than AHEAD bytes are under way; bodies land in the current slot's memory; a
-full slot is a batch, parsed by a child and stored by one transaction while the next one fills. No slot free: reading
-stops until there is one, so TCP holds the server back. Batches of a folder may be stored out of order, since what is
-known of it is a set.
+full slot is a batch, parsed by a child and stored by one transaction while the next one fills. A slot is taken when a
+body begins, so that a silent server holds none. None free: the body lands beside, and reading stops until there is one,
+so TCP holds the server back. Batches of a folder may be stored out of order, since what is known of it is a set.
+
+What is urgent is stored whole; of a long import the texts follow when nobody waits (``texts``).
 """
 
 import asyncio
@@ -19,6 +21,7 @@ from fumibako.archive import (
     Entry,
     Job,
     Region,
+    Scope,
     Slot,
     Where,
     analyze_young,
@@ -37,8 +40,16 @@ AHEAD = 24 << 20  # bytes asked for and not yet here
 BATCH = 4 << 20  # bytes of mail in a transaction
 TOO_LARGE = 64 << 20  # bytes; of larger mails the header is kept and the body left on the server
 SLOTS = 4  # batches of one folder on their way: one filling, two parsed, one written
+STALLED = 1.0  # seconds without another mail after which what has come is stored
 
 logger = logging.getLogger(__name__)
+
+
+class Beside:
+    """Memory for a body that has come while no slot was free."""
+
+    def __init__(self, size: int) -> None:
+        self.view = memoryview(bytearray(size))
 
 
 class Pipeline:
@@ -68,8 +79,12 @@ class Pipeline:
         self._old = looked.old
         self._sizes: dict[int, int] = {}
         self._wanted: set[int] = set()
-        self._slots = asyncio.Semaphore(SLOTS)
+        self._held = 0  # slots
+        self._given_back = asyncio.Event()
         self._slot: Slot | None = None
+        self._filling = False  # a body is landing in the slot
+        self._beside: list[tuple[Fetched, Beside, str | None]] = []
+        self._stalled: asyncio.TimerHandle | None = None
         self._entries: list[Entry] = []
         self._too_large: list[int] = []
         self._commits = box.commits
@@ -82,7 +97,6 @@ class Pipeline:
         """Fetch all of ``wanted``; returns when the last batch is stored."""
         order = wanted.newest_first()
         self._wanted = set(order)
-        await self._take_slot()
         self._client.allocate = self._allocate
         try:
             async with asyncio.TaskGroup() as self._tasks:
@@ -100,9 +114,10 @@ class Pipeline:
             raise group.exceptions[0] from None
         finally:
             self._client.allocate = None
+            if self._stalled is not None:
+                self._stalled.cancel()
             if self._slot is not None:
-                self._hands.parsers.release(self._slot)
-                self._slots.release()
+                self._give_back(self._slot)
 
     async def _fetch_windows(self, order: list[int]) -> None:
         under_way: set[asyncio.Task[None]] = set()
@@ -143,9 +158,16 @@ class Pipeline:
             extra += " MODSEQ"
         return f"(UID FLAGS INTERNALDATE RFC822.SIZE{extra} {body})"
 
-    def _allocate(self, size: int) -> Region | None:
-        if size > TOO_LARGE or self._slot is None:
+    def _allocate(self, size: int) -> Region | Beside | None:
+        if size > TOO_LARGE:
             return None
+        if self._slot is None and self._held < SLOTS:
+            self._take(self._hands.parsers.take_slot_at_once(urgent=self._urgent))
+        if self._slot is None:
+            self._client.pause_reading()
+            self._tasks.create_task(self._wait_for_slot())
+            return Beside(size)
+        self._filling = True
         return self._slot.allocate(size)
 
     def _on_size(self, fetched: Fetched) -> None:
@@ -153,30 +175,42 @@ class Pipeline:
             self._sizes[fetched.uid] = fetched.size or 0
 
     def _on_message(self, fetched: Fetched) -> None:
+        self._filling = False
         if fetched.uid not in self._wanted or fetched.uid in self.given:
             return
         if fetched.skipped:
             self._too_large.append(fetched.uid)
-        elif isinstance(fetched.body, Region):
-            self._add(fetched, fetched.body, skipped=None)
+        elif isinstance(fetched.body, Region | Beside):
+            self._put(fetched, fetched.body)
         elif isinstance(fetched.body, bytes):
-            self._add(fetched, self._copy(fetched.body), skipped=None)
+            self._put(fetched, self._copy(fetched.body))
 
     def _on_header(self, fetched: Fetched) -> None:
+        self._filling = False
         header = fetched.body if fetched.body is not None else fetched.sections.get("BODY[HEADER]")
         if fetched.uid not in self._wanted or fetched.uid in self.given:
             return
         if isinstance(header, bytes):
             header = self._copy(header)
-        if isinstance(header, Region):
-            self._add(fetched, header, skipped="too_large")
+        if isinstance(header, Region | Beside):
+            self._put(fetched, header, skipped="too_large")
 
-    def _copy(self, data: bytes) -> Region:
-        if self._slot is None:
-            raise MemoryError("no slot")
-        region = self._slot.allocate(len(data))
+    def _copy(self, data: bytes) -> Region | Beside:
+        region = self._allocate(len(data)) or Beside(len(data))
         region.view[:] = data
+        self._filling = False
         return region
+
+    def _put(self, fetched: Fetched, body: Region | Beside, *, skipped: str | None = None) -> None:
+        """Add a mail whose bytes may lie beside the slots."""
+        if isinstance(body, Region):
+            self._add(fetched, body, skipped=skipped)
+        elif self._slot is None:
+            self._beside.append((fetched, body, skipped))
+        else:
+            region = self._slot.allocate(len(body.view))
+            region.view[:] = body.view
+            self._add(fetched, region, skipped=skipped)
 
     def _add(self, fetched: Fetched, region: Region, *, skipped: str | None) -> None:
         uid = fetched.uid or 0
@@ -200,36 +234,65 @@ class Pipeline:
             self._close_batch()
 
     def _close_batch(self) -> None:
-        """Hand what has come so far to a child, and go on in another slot; where none is free, stop reading."""
+        """Hand what has come so far to a child."""
         if not self._entries or self._slot is None:
             return
         slot, self._slot = self._slot, None
         entries, self._entries = tuple(self._entries), []
-        self._client.pause_reading()
         self._tasks.create_task(self._store(slot, entries))
-        self._tasks.create_task(self._next_slot())
 
-    async def _take_slot(self) -> None:
-        await self._slots.acquire()
-        self._slot = await self._hands.parsers.take_slot(urgent=self._urgent)
+    def _take(self, slot: Slot | None) -> None:
+        if slot is None:
+            return
+        self._slot = slot
+        self._held += 1
+        self._look_later(0)
 
-    async def _next_slot(self) -> None:
-        await self._take_slot()
+    def _give_back(self, slot: Slot) -> None:
+        self._hands.parsers.release(slot)
+        self._held -= 1
+        self._given_back.set()
+
+    async def _wait_for_slot(self) -> None:
+        while self._held == SLOTS:
+            self._given_back.clear()
+            await self._given_back.wait()
+        self._take(await self._hands.parsers.take_slot(urgent=self._urgent))
+        beside, self._beside = self._beside, []
+        for fetched, body, skipped in beside:
+            self._put(fetched, body, skipped=skipped)
         self._client.resume_reading()
+
+    def _look_later(self, seen: int) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+        self._stalled = asyncio.get_running_loop().call_later(STALLED, self._check_stalled, seen)
+
+    def _check_stalled(self, seen: int) -> None:
+        """Store what has come where no more comes: others may need the slot, and somebody the mail."""
+        if self._slot is None:
+            return
+        if self._filling or len(self._entries) != seen:
+            self._look_later(len(self._entries))
+        elif seen:
+            self._close_batch()
+        else:
+            slot, self._slot = self._slot, None
+            self._give_back(slot)
 
     async def _store(self, slot: Slot, entries: tuple[Entry, ...]) -> None:
         parsers = self._hands.parsers
         try:
             ids = await steadily(partial(self._take_ids, len(entries)))
-            job = Job(slot=slot, where=self._where, entries=entries, ids=ids, urgent=self._urgent)
+            scope = Scope.ALL if self._urgent else Scope.LIST
+            job = Job(slot=slot, where=self._where, entries=entries, ids=ids, urgent=self._urgent, scope=scope)
             built = await parsers.build(job)
             known = UidSet.of(entry.uid for entry in entries)
             batch = Batch(job=job, generation=self._box.generation, known=known.ranges)
             async with self._commits:
                 done = await steadily(partial(self._commit, batch, built))
         finally:
-            parsers.release(slot)
-            self._slots.release()
+            self._give_back(slot)
         self._hands.numberer.wake()
         self._hands.pulse.beat(self._box.id, self._box.organization)
         if done.unreadable:

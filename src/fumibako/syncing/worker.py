@@ -21,6 +21,7 @@ from fumibako.syncing.hands import Hands
 from fumibako.syncing.incidents import Incidents
 from fumibako.syncing.pulse import Pulse
 from fumibako.syncing.shards import TTL, Shards
+from fumibako.syncing.texts import Texts
 
 EXPIRE_SECONDS = 300.0
 
@@ -38,11 +39,12 @@ async def run_worker(network: Network, *, ttl: float = TTL) -> None:
     async with ParserPool() as parsers, make_pool() as pool:
         numberer, pulse = Numberer(pool), Pulse(pool)
         budgets, incidents = Budgets(pool), Incidents(pool)
-        foreman = Foreman(Hands(pool, parsers, network, numberer, pulse, shards, budgets, incidents))
+        hands = Hands(pool, parsers, network, numberer, pulse, shards, budgets, incidents)
+        foreman = Foreman(hands)
         logger.info("the worker is at work")
         try:
             async with asyncio.TaskGroup() as tasks:
-                works = (numberer.run(), pulse.run(), incidents.run(), foreman.run(), _expire())
+                works = (numberer.run(), pulse.run(), incidents.run(), foreman.run(), Texts(hands).run(), _expire())
                 beside = [tasks.create_task(work) for work in works]
                 await shards.run(foreman)
                 for task in beside:

@@ -81,6 +81,7 @@ def mail_context(request: PersonRequest) -> dict[str, object]:
         "next": with_query({**asked, "after": listing.next}) if listing.next else None,
         "newest": with_query({name: value for name, value in asked.items() if name != "after"}),
         "later_page": "after" in asked,
+        "trails": listing.trails,
         "list_url": with_query(asked),
     }
 
