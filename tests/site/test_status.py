@@ -51,7 +51,7 @@ def add_folder(world: World, address: str = "taro@example.jp") -> Folder:
 
 def test_a_folder_is_told_with_its_sum_and_its_last_proof(world: World, ask: Callable[..., Result]) -> None:
     add_folder(world)
-    world.add_folder(world.boxes[0], "Sent", "sent")
+    world.add_folder(world.boxes[0], "Sent", "sent", proof={"refused": "NO [NOPERM] closed"})
     box = json.loads(ask("taro@example.jp", "--json").output)
     first, second = box["folders"]
     assert first == {
@@ -66,10 +66,10 @@ def test_a_folder_is_told_with_its_sum_and_its_last_proof(world: World, ask: Cal
         "refused": None,
         "missing_since": None,
     }
-    assert (second["missing"], second["last_proof"]) == (None, None)
+    assert (second["missing"], second["last_proof"], second["refused"]) == (None, None, "NO [NOPERM] closed")
     told = ask("taro@example.jp").output
     assert "INBOX: 1 of 4 stored, 2 before_range, 1 missing, compared 2026-11-25T04:00" in told
-    assert "Sent: 0 of None stored, not compared yet" in told
+    assert "Sent: 0 of None stored, not compared yet, not opened by the server: NO [NOPERM] closed" in told
 
 
 def test_a_folder_that_does_not_open_and_one_that_is_gone_are_named(world: World, ask: Callable[..., Result]) -> None:
@@ -103,6 +103,7 @@ def test_a_check_waits_until_a_worker_has_compared_every_folder(database_url: st
     world = make_world()
     folder = add_folder(world)
     other = world.add_folder(world.boxes[0], "Sent", "sent")
+    world.add_folder(world.boxes[0], "Closed", "other", proof={"refused": "NO [NOPERM] closed"})
     proved = json.dumps({**PROOF, "missing": 0})
     heard: list[Any] = []
 
@@ -118,7 +119,7 @@ def test_a_check_waits_until_a_worker_has_compared_every_folder(database_url: st
         box = json.loads(ask("taro@example.jp", "--check", "--json").output)
         thread.join()
     assert heard == [f"prove:{world.boxes[0].pk}"]
-    assert [told["missing"] for told in box["folders"]] == [0, 0]
+    assert [told["missing"] for told in box["folders"]] == [0, 0, None]
 
 
 def test_a_check_that_nobody_makes_ends_with_a_word(

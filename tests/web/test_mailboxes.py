@@ -136,6 +136,8 @@ def test_what_the_last_comparison_found_is_a_sum_that_comes_to_nothing_missing(d
     page = text(desk.get(LIST))
     assert "取りこぼし 0 ・ 今日 0:00 に照合" in page
     assert "サーバー上 11 通 = 取り込み済み 7 通 ＋ 対象外 4 通" in page
+    world.add_folder(box, "Closed", "other", proof={"refused": "NO"})
+    assert "サーバーで開けないフォルダがあります ・ 今日 0:00 に照合" in text(desk.get(LIST))
 
 
 MISSING = {"on_server": 9, "stored": 4, "skipped": {}, "waiting": 3, "missing": 2}
@@ -144,7 +146,11 @@ SUM = "サーバー上 9 通 = 取り込み済み 4 通 ＋ 対象外 0 通 ＋ 
 
 @pytest.mark.parametrize(
     ("folder", "words"),
-    [({}, ["まだ照合していません"]), ({"proof": MISSING}, ["取りこぼし 2 通（自動で取り込みます）", SUM])],
+    [
+        ({}, ["まだ照合していません"]),
+        ({"proof": {"refused": "NO"}}, ["まだ照合していません"]),
+        ({"proof": MISSING}, ["取りこぼし 2 通（自動で取り込みます）", SUM]),
+    ],
 )
 def test_a_comparison_says_what_is_missing_on_its_way_and_not_compared_yet(
     desk: Client, world: World, folder: dict[str, object], words: list[str]

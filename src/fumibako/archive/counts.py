@@ -52,6 +52,7 @@ class FolderNumbers:
     """A chosen folder: mails on the server when last looked at, stored, and left out by reason.
 
     ``waiting`` and ``missing`` are those of the last comparison with the server, at ``proved_at`` (None: never yet).
+    ``refused`` are the words by which the server does not open it now.
     ``refused`` are the server's words where it does not open the folder; since ``missing_since`` it lists none.
     """
 

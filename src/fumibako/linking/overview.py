@@ -65,12 +65,14 @@ class MailboxCard:
 class MailboxProof:
     """What the last comparison of a mailbox's chosen folders with the server found, all folders together.
 
-    ``at`` is the oldest of their proofs, ``complete`` whether each of them has one. ``on_server`` is ``stored``,
-    ``skipped`` and ``waiting`` for an import, and ``missing``, which is fetched anew.
+    ``at`` is the oldest of their proofs, ``complete`` whether each of them has one, but for those ``refused`` (how
+    many), which the server lists and does not open. ``on_server`` is ``stored``, ``skipped`` and ``waiting`` for an
+    import, and ``missing``, which is fetched anew.
     """
 
     at: datetime
     complete: bool
+    refused: int
     on_server: int
     stored: int
     skipped: int
@@ -135,17 +137,19 @@ def worst_states(organization: Organization) -> dict[int, State]:
 
 
 def _together(folders: list[tuple[datetime | None, dict[str, Any]]]) -> MailboxProof | None:
-    times = [at for at, _ in folders if at is not None]
+    opened = [(at, proof) for at, proof in folders if "refused" not in proof]
+    times = [at for at, _ in opened if at is not None]
     if not times:
         return None
-    proofs = [proof for _, proof in folders]
+    proofs = [proof for _, proof in opened]
 
     def total(*names: str) -> int:
         return sum(proof.get(name, 0) for proof in proofs for name in names)
 
     return MailboxProof(
         at=min(times),
-        complete=len(times) == len(folders),
+        complete=len(times) == len(opened),
+        refused=len(folders) - len(opened),
         on_server=total("on_server"),
         stored=total("stored", "back"),
         skipped=sum(sum(proof.get("skipped", {}).values()) for proof in proofs),

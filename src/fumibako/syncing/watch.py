@@ -214,6 +214,8 @@ class Watch:
 
     async def _prove_folder(self, folder: Folder) -> None:
         await self._refresh(folder, whole=True)
+        if all(one.id != folder.id for one in self._folders):
+            return  # it could not be opened: there is nothing to compare with
         looked = await load_folder(self._hands, folder.id)
         waiting = self._backlog.waiting(folder.id)
         proof = await steadily(lambda: prove_folder(self._hands, self._client, self._box, looked, waiting))

@@ -184,6 +184,8 @@ def proof_of(proof: MailboxProof | None) -> str:
         found = gettext("%(count)s were missing and are being imported") % {"count": letters(proof.missing)}
     elif not proof.complete:
         found = gettext("Some folders are not compared yet")
+    elif proof.refused:
+        found = gettext("Some folders cannot be opened on the server")
     return dot().join((found, gettext("compared: %(when)s") % {"when": moment(proof.at)}))
 
 

@@ -41,6 +41,7 @@ def _text(box: dict[str, Any]) -> str:
         told += [f"{count} {reason}" for reason, count in folder["skipped"].items()]
         told += [f"{folder[name]} {name}" for name in ("waiting", "missing") if folder[name]]
         told.append(f"compared {folder['last_proof'][:16]}" if folder["last_proof"] else "not compared yet")
+        told += [f"not opened by the server: {folder['refused']}"] if folder["refused"] else []
         if folder["missing_since"]:
             told.append(f"gone from the server since {folder['missing_since'][:16]}")
         elif folder["refused"]:
