@@ -159,6 +159,7 @@ def watch_many(product: Product, stub: StubServer, count: int) -> None:
     for number in range(count):
         box = product.world.add_mailbox(f"u{number}@example.jp", port=stub.imaps_port, secret=PASSWORD)
         product.world.add_folder(box)
+    product.tell_of_mailboxes()
     added = time.monotonic() - started
     until(
         lambda: True if len(stub.seen().watched) == count else None, "not all mailboxes are watched", PATIENCE_FOR_ALL
@@ -193,6 +194,7 @@ def main(words: list[str]) -> None:
         ):
             os.environ["SSL_CERT_FILE"] = str(authority.cafile)
             inboxes = [Inbox(product, dovecot, number) for number in range(measured)]
+            product.tell_of_mailboxes()
             for inbox in inboxes:
                 inbox.wait_for_watch()
             titles = f"{'mails':>6}{'server tells':>16}{'committed':>16}{'later by':>16}"

@@ -133,16 +133,20 @@ def imapflow(place: Place) -> Run | None:
     return place.told("node", HERE / "lab/peers/imapflow_fetch.cjs")
 
 
+def mbsync_settings(folder: Path, dovecot: Dovecot, port: int, address: str, password: str) -> Path:
+    """A file that has mbsync bring an INBOX into this folder."""
+    settings = folder / f"mbsyncrc-{port}"
+    cafile = dovecot.authority.cafile
+    settings.write_text(MBSYNC.format(port=port, address=address, password=password, cafile=cafile, folder=folder))
+    return settings
+
+
 def mbsync(place: Place) -> Run | None:
     """mbsync of isync, which writes a Maildir."""
     if not shutil.which("mbsync"):
         return None
     with tempfile.TemporaryDirectory(prefix="fb-", dir="/tmp") as folder:
-        cafile = place.dovecot.authority.cafile
-        settings = Path(folder) / "mbsyncrc"
-        settings.write_text(
-            MBSYNC.format(port=place.port, address=ADDRESS, password=PASSWORD, cafile=cafile, folder=folder)
-        )
+        settings = mbsync_settings(Path(folder), place.dovecot, place.port, ADDRESS, PASSWORD)
         with timed() as clock:
             done, server = place.run("mbsync", "-q", "-c", settings, "all")
         written = sum(1 for part in ("cur", "new") for _ in (Path(folder) / "INBOX" / part).iterdir())

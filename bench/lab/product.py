@@ -47,6 +47,13 @@ class Product:
     postgres: int
     """The pid of the server's first process."""
 
+    def tell_of_mailboxes(self) -> None:
+        """Say to the worker, as linking does, that mailboxes have come."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('fumibako_work', 'mb:' || id) FROM mailbox")
+
     def spent(self) -> dict[str, float]:
         """CPU seconds so far of the worker's owner process, its children, and PostgreSQL."""
         worker = self.fumibako.worker.pid
