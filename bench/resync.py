@@ -3,8 +3,8 @@
     python -m bench.resync [MAILS | quick]
 
 Ours opens the folder with what is known of it (QRESYNC); IMAPClient opens it and asks for all UIDs and flags; mbsync
-runs a second time. Seconds are of the direct way, over TLS; round trips and bytes, those of TLS included, are counted by
-a proxy on a way of its own. The whole session is connect, login, resync, logout.
+runs a second time. Seconds are of the direct way, over TLS; round trips and bytes, those of TLS included, are counted
+by a proxy on a way of its own. The whole session is connect, login, resync, logout.
 """
 
 import asyncio
