@@ -238,11 +238,10 @@ def test_mail_delivered_around_a_restart_of_the_server_arrives_once(account: Acc
     assert (account.messages, account.news) == (4, 1)
 
 
-def test_a_folder_that_is_numbered_anew_at_every_look_is_imported_once(account: Account) -> None:
-    if not isinstance(account.server, Courier):
-        pytest.skip("Courier does so with a folder that no program has opened to write yet")
+@pytest.mark.parametrize("server", ["courier"], indirect=True, scope="module")
+def test_a_folder_that_is_numbered_anew_at_every_look_is_imported_once(account: Account, courier: Courier) -> None:
     mails = [sample_mail(n) for n in range(120)]
-    account.server.fill(account.address, mails, opened=False)
+    courier.fill(account.address, mails, opened=False)
     account.linked("INBOX")
     account.server.deliver(account.address, sample_mail(200))
     equal(lambda: account.news, 1)
