@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from fumibako.accounts.models import Person
+from fumibako.archive.models import Placement
 from tests.web.rows import letter, store
 from tests.world import World
 
@@ -226,6 +227,7 @@ def test_a_mail_that_the_server_has_no_more_can_be_read_and_says_so(desk: Client
     trash = world.add_folder(box, "ごみ箱", "trash", chosen=False)
     deleted = store(box, inbox, letter("消した"), deleted_at=timezone.now())
     left = store(box, inbox, letter("移した"), left_to=trash)
+    Placement.objects.update(gone_at=timezone.now())
     assert sorted(subject.strip() for subject in subjects(text(desk.get(MAIL)))) == ["消した", "移した"]
     page = text(desk.get(f"{MAIL}{deleted.public_id}/"))
     assert "本文です。" in page and "サーバーで削除済み" in page
