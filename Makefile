@@ -6,6 +6,7 @@
 # make screens    take the pictures of docs/screens anew (needs Chromium)
 
 export UV_PYTHON_DOWNLOADS = never
+unexport PYTHONDONTWRITEBYTECODE  # a run of the tests starts hundreds of processes
 
 .PHONY: run test test-fast lint bench screens python
 
@@ -18,7 +19,7 @@ test: python
 	@scripts/run-tests $(ARGS)
 
 test-fast: python
-	@.venv/bin/pytest -m "not lab and not browser" $(ARGS)
+	@.venv/bin/pytest -n auto -m "not lab and not browser" $(ARGS)
 
 lint: python
 	@.venv/bin/ruff check .

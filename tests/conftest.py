@@ -1,4 +1,4 @@
-"""What all tests share: an embedded PostgreSQL, started once a run and only when a test needs a database."""
+"""What all tests share: an embedded PostgreSQL, one a process of the run, and only when a test needs a database."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -16,6 +17,11 @@ from fumibako.site import postgres
 
 ROOM = 4 << 30  # bytes that the databases of a run may take
 DATABASE_FIXTURES = {"cluster", "db", "transactional_db", "database_url", "live_server", "django_db_setup"}
+
+hypothesis.settings.register_profile(
+    "beside others", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("beside others")
 
 
 @pytest.hookimpl(tryfirst=True)

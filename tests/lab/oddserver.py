@@ -285,8 +285,8 @@ class OddServer:
         """Answer one client."""
         session = self.session(self, reader, writer)
         self.connections.add(session)
-        with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
-            await session.run()
+        with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await session.run()  # cancelled at the end of the block
         self.connections.discard(session)
         writer.transport.abort()
 
