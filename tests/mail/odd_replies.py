@@ -8,7 +8,7 @@ None or empty). Who sends such things is told where it is known from public repo
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from fumibako.mail.imap import Exists, Expunged, Listed, Status, UidSet, Vanished
+from fumibako.mail.imap import Exists, Expunged, Listed, Namespace, Namespaces, Status, UidSet, Vanished
 from fumibako.mail.imap.responses import Capabilities, Condition, Continuation, Flags, Found, Named, Other
 
 JAPAN = timezone(timedelta(hours=9))
@@ -208,6 +208,8 @@ REPLIES: list[tuple[str, bytes, object]] = [
     ("ESEARCH without a tag", b"* ESEARCH UID ALL 1:3", Found(UidSet(((1, 3),)))),
     ("ESEARCH with a bare tag", b"* ESEARCH (TAG F1) UID ALL 1:3", Found(UidSet(((1, 3),)), "F1")),
     ("ESEARCH with MODSEQ in a list", b'* ESEARCH (TAG "F1") UID ALL 7 (MODSEQ 5)', Found(UidSet(((7, 7),)), "F1")),
+    ("ESEARCH with spaces in the set", b"* ESEARCH UID ALL 1, 5:6 COUNT 3", Found(UidSet(((1, 1), (5, 6))))),
+    ("ESEARCH with what is no number", b"* ESEARCH UID ALL 1,x,9 MODSEQ 4", Found(UidSet(((1, 1), (9, 9))), damaged=True)),
     ("ESEARCH with nothing", b"* ESEARCH", Found(UidSet())),
     # numbers and sets
     ("EXISTS the other way round", b"* EXISTS 5", Exists(5)),
@@ -245,6 +247,9 @@ REPLIES: list[tuple[str, bytes, object]] = [
     ("ID without quotes (Proton)", b'* ID (support-url https://x.example/a name Proton vendor "P T" )',
      Named((("support-url", "https://x.example/a"), ("name", "Proton"), ("vendor", "P T")))),
     ("ID with a value missing", b'* ID ("name" NIL "version")', Named((("name", ""),))),
+    ("NAMESPACE with a part missing", b'* NAMESPACE (("" "/")) NIL', Namespaces((Namespace(b"", "/"),))),
+    ("NAMESPACE with a backslash not escaped (Domino)", b'* NAMESPACE (("" "\\")) (("Other\\\\" "\\")) NIL',
+     Namespaces((Namespace(b"", "\\"),), (Namespace(b"Other\\", "\\"),))),
     ("plain text", b"Still here, please wait", Other("", damaged=True)),
     ("a star alone", b"*", Other("", damaged=True)),
     ("a number alone", b"* 5", Other("", damaged=True)),

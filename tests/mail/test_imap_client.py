@@ -607,6 +607,28 @@ async def test_a_mail_comes_through_whatever_is_wrong_beside_it_and_the_log_name
     assert "GEHEIM" not in "".join(str(vars(record)) for record in caplog.records)
 
 
+async def test_a_message_told_of_in_several_lines_comes_as_one(authority):
+    async def handler(talk: Talk) -> None:
+        await talk.hear()
+        await talk.say(
+            b"* 4 FETCH (UID 7 RFC822.SIZE 1)",
+            b"* 4 FETCH (FLAGS (\\Seen))",
+            b"* 5 FETCH (UID 8 FLAGS ())",
+            b"* 4 FETCH (BODY[] {1}\r\na)",
+            b"* 5 FETCH (UID 8 BODY[] {1}\r\nb)",
+        )
+        await talk.ok()
+        await silent(talk)
+
+    got = []
+    async with talking(authority, b"", handler) as (connected, _):
+        await connected.fetch("7:9", "(UID RFC822.SIZE FLAGS BODY.PEEK[])", uid=True, on_message=got.append)
+    assert [(message.uid, message.flags, message.size, message.body) for message in got] == [
+        (7, ("\\Seen",), 1, b"a"),
+        (8, (), None, b"b"),
+    ]
+
+
 async def test_the_only_mail_asked_for_comes_even_without_its_uid(authority):
     async def handler(talk: Talk) -> None:
         for _ in range(2):

