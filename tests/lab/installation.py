@@ -14,8 +14,6 @@ from typing import Any
 
 from django.conf import settings
 
-from fumibako.site.status import mailbox_status
-
 from .mailserver import MailServer
 
 PATIENCE = 60.0  # seconds for what happens in another process
@@ -68,6 +66,10 @@ class Installation:
 
     def status(self, address: str) -> Any:
         """What ``status --json`` says of a mailbox; asked of its verb, since tests wait for it again and again."""
+        from fumibako.site.status import (
+            mailbox_status,
+        )  # needs Django's models, which a worker of the lab sets up later
+
         return mailbox_status(address)[0]
 
     def start_worker(self) -> None:

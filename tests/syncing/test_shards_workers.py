@@ -75,7 +75,7 @@ def company(database_url: str, world: World, server: StubServer, tmp_path: Path)
     shards = range(0, 64, 64 // MAILBOXES)[:MAILBOXES]
     for shard, address in zip(shards, addresses, strict=True):
         box = world.add_mailbox(address, port=server.imaps_port, secret="secret")
-        Mailbox.objects.filter(pk=box.pk).update(shard=shard)
+        Mailbox.objects.filter(pk=box.pk).update(shard=shard, limit_key=f"{box.imap_host}/{address}")
         world.add_folder(box)
     audit = Audit(database_url)
     with workers(Installation(database_url, tmp_path, server), TTL) as crew:  # type: ignore[arg-type]

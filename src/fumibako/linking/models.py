@@ -66,7 +66,7 @@ class MailDomain(Scoped):
     smtp_port = models.IntegerField(null=True)
     smtp_security = models.TextField(null=True)
     login_shape = models.TextField(choices=LoginShape.choices, default=LoginShape.ADDRESS)
-    own_server = models.BooleanField(default=False)
+    own_server = models.BooleanField(db_default=False)
     imap_proven_at = models.DateTimeField(null=True)
     smtp_proven_at = models.DateTimeField(null=True)
 

@@ -42,6 +42,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="maildomain",
             name="own_server",
-            field=models.BooleanField(default=False),
+            field=models.BooleanField(db_default=False),
         ),
     ]
