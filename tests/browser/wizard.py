@@ -57,7 +57,7 @@ def chosen_option(page: Page, label: str) -> str:
 
 def stored_count(box: Locator) -> int:
     """How many mails of a mailbox are imported, received and sent together, as its part of the list says."""
-    received, sent = re.findall(r"\d[\d,]*", box.get_by_role("definition").inner_text())[:2]
+    received, sent = re.findall(r"\d[\d,]*", box.get_by_role("definition").first.inner_text())[:2]
     return number(received) + number(sent)
 
 

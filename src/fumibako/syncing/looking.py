@@ -130,7 +130,7 @@ class _Found:
 
 async def _everything(client: ImapClient, folder: Folder, opened: Examined, waiting: UidSet) -> _Found:
     there = await client.uid_search(b"ALL") if opened.exists else UidSet()
-    uidnext = max(opened.uidnext or 1, there.ranges[-1][1] + 1 if there.ranges else 1)
+    uidnext = max(opened.uidnext or folder.uidnext or 1, there.ranges[-1][1] + 1 if there.ranges else 1)
     return _Found(there.minus(folder.known_uids).minus(waiting), uidnext, there)
 
 
