@@ -131,7 +131,7 @@ def equal(what: Callable[[], Any], expected: Any) -> None:
     try:
         until(compare, PATIENCE)
     except AssertionError:
-        assert seen[0] == expected
+        raise AssertionError(f"{seen[0]!r} and not {expected!r} after {PATIENCE:.0f} s") from None
 
 
 def changes_nothing(command: str) -> bool:
