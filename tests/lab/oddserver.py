@@ -30,7 +30,7 @@ from .mailhost import loopback_address
 PASSWORD = "password"
 _EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 _LITERAL = re.compile(rb"\{(\d+)(\+?)\}$")
-_WORDS = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\([^)]*\))|(\S+)')
+_WORDS = re.compile(rb'"((?:[^"\\]|\\.)*)"|(\((?:[^()]|\([^)]*\))*\))|(\S+)')
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_a_server_that_drips_is_given_up_and_holds_up_nobody_else(
     _add(world, quick, dovecot.imaps_port)
     _wake(fumibako)
     quick.wait_for("live")
-    with faulty(dovecot.imaps_port, faults=Faults(rate=2e6)) as (proxy,):
+    with faulty(dovecot.imaps_port, faults=Faults(rate=5e5)) as (proxy,):
         _add(world, slow, proxy.port)
         _wake(fumibako)
         until(lambda: slow.messages, PATIENCE)

@@ -118,22 +118,13 @@ def finish_link(person: Person, draft: str, choice: FolderChoice) -> str:
         box.save()
         _own(box, person)
         keep_secrets(box, row)
-        for found in proven["folders"]:
-            name_raw = base64.urlsafe_b64decode(found["key"] + "==")
-            Folder.objects.update_or_create(
-                mailbox=box,
-                name_raw=name_raw,
-                defaults={
-                    "organization_id": box.organization_id,
-                    "name": found["name"],
-                    "delimiter": found["delimiter"] or "",
-                    "role": found["role"],
-                    "selectable": found["selectable"],
-                    "messages": found["messages"],
-                    "size": found["size"],
-                    "missing_since": None,
-                },
-            )
+        Folder.objects.bulk_create(
+            [_folder(box, found) for found in proven["folders"]],
+            update_conflicts=True,
+            unique_fields=["mailbox", "name_raw"],
+            update_fields=["name", "delimiter", "role", "selectable", "messages", "size", "missing_since"],
+            batch_size=1000,
+        )
         _choose(box, choice)
         row.state, row.mailbox, row.imap_sealed, row.smtp_sealed = LinkDraft.State.DONE, box, None, None
         row.save()
@@ -265,18 +256,36 @@ def _own(box: Mailbox, person: Person) -> None:
         MailboxPerson.objects.create(organization_id=box.organization_id, mailbox=box, person=person)
 
 
+def _folder(box: Mailbox, found: dict[str, Any]) -> Folder:
+    return Folder(
+        organization_id=box.organization_id,
+        mailbox=box,
+        name_raw=base64.urlsafe_b64decode(found["key"] + "=="),
+        name=found["name"],
+        delimiter=found["delimiter"] or "",
+        role=found["role"],
+        selectable=found["selectable"],
+        messages=found["messages"],
+        size=found["size"],
+    )
+
+
 def _choose(box: Mailbox, choice: FolderChoice) -> None:
     """Set which folders are chosen, and what the person said each is for (its role, rule 7 of the design)."""
+    changed = []
     for folder in Folder.objects.filter(mailbox=box):
+        before = folder.chosen, folder.role
         key = folder_key(folder.name_raw)
-        role = folder.role
         if key == choice.sent or key in choice.also_sent:
-            role = "sent"
+            folder.role = "sent"
         elif key == choice.inbox:
-            role = "inbox"
-        elif key in choice.others and role in {"sent", "inbox"}:
-            role = "other"
-        Folder.objects.filter(pk=folder.pk).update(chosen=key in choice.all, role=role)
+            folder.role = "inbox"
+        elif key in choice.others and folder.role in {"sent", "inbox"}:
+            folder.role = "other"
+        folder.chosen = key in choice.all
+        if (folder.chosen, folder.role) != before:
+            changed.append(folder)
+    Folder.objects.bulk_update(changed, ["chosen", "role"], batch_size=1000)
 
 
 def _widen(box: Mailbox) -> None:

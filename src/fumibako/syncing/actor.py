@@ -69,24 +69,31 @@ class Actor:
                     return
 
     async def _attend(self, box: Mailbox) -> bool:
-        """One session; returns whether there is to be another."""
+        """One session, and what follows from its end; returns whether there is to be another."""
         if State(box.state) not in {*ACTIVE, State.NEEDS_ATTENTION}:
             return False
         if box.state == State.RETRYING:
             await steadily(lambda: self._hands.incidents.wait(box.id, box.next_try_in, self._try_now))
         try:
-            await self._session(box)
+            return await self._try(box)
         except Stale:
             logger.info("the mailbox has changed; beginning anew")
             self._hands.shards.doubt()
+        except (OperationalError, PoolTimeout) as error:
+            logger.warning("a mailbox waits for the database", extra={"error": type(error).__name__})
+            await asyncio.sleep(OUTAGE_SECONDS)
+        return True
+
+    async def _try(self, box: Mailbox) -> bool:
+        try:
+            await self._session(box)
         except SecretLost:
             await self._move(box, State.NEEDS_ATTENTION, cause="wrong_password", cause_stage="login")
             return False
         except _Failed as failed:
             return await self._failed(box, failed.failure, failed.lived)
-        except (OperationalError, PoolTimeout) as error:
-            logger.warning("a mailbox waits for the database", extra={"error": type(error).__name__})
-            await asyncio.sleep(OUTAGE_SECONDS)
+        except (Stale, OperationalError, PoolTimeout):
+            raise
         except Exception:
             # A fault of ours in one mailbox ends no other, and the page says that this one does not run.
             logger.exception("a session failed")

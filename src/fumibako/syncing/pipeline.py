@@ -182,7 +182,7 @@ class Pipeline:
             self._too_large.append(fetched.uid)
         elif isinstance(fetched.body, Region | Beside):
             self._put(fetched, fetched.body)
-        elif isinstance(fetched.body, bytes):
+        elif isinstance(fetched.body, bytes) and (fetched.body or not fetched.size):  # NIL is no mail
             self._put(fetched, self._copy(fetched.body))
 
     def _on_header(self, fetched: Fetched) -> None:
