@@ -206,11 +206,7 @@ def test_a_folder_numbered_anew_doubles_and_announces_nothing(account: Account) 
     assert account.messages == 22
 
 
-def test_a_folder_renamed_at_the_server_goes_on_under_its_new_name(
-    account: Account, request: pytest.FixtureRequest
-) -> None:
-    if account.server.name == "courier":
-        request.applymarker(pytest.mark.xfail(reason="Courier numbers a folder anew when it is renamed"))
+def test_a_folder_renamed_at_the_server_goes_on_under_its_new_name(account: Account) -> None:
     old, new = account.server.folder_name("案件", "見積"), account.server.folder_name("案件", "見積（済）")
     account.server.fill(account.address, [sample_mail(n) for n in range(3)])
     account.server.fill(account.address, [sample_mail(n) for n in range(10, 15)], folder=old)

@@ -28,7 +28,7 @@ class Server:
     """A client of a server that gives the mails of ``mails``, but of those in ``stuck`` the first byte only."""
 
     def __init__(self, mails: dict[int, bytes], stuck: frozenset[int] = frozenset()) -> None:
-        self.capabilities: frozenset[str] = frozenset()
+        self.identity: str | None = None
         self.allocate: Callable | None = None
         self._mails = mails
         self._stuck = stuck

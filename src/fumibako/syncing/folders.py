@@ -1,8 +1,9 @@
 """The folders that a server lists, beside those that are known: new ones, missing ones, and those with another name.
 
-A folder with another name is known again by its own id (MAILBOXID, RFC 8474 §4), or by its numbering together with the
-mails in it. After a move to another server, whose names differ (with INBOX before them or not, another delimiter), by
-the path of its name, else by what it is for. New folders are told of, never imported unasked.
+A folder with another name is known again by its own id (MAILBOXID, RFC 8474 §4), or by its numbering and the mails in
+it; where the server numbers it anew too (Courier), by its newest mails alone. After a move to another server, whose
+names differ (with INBOX before them or not, another delimiter), by the path of its name, else by what it is for. New
+folders are told of, never imported unasked.
 """
 
 import logging
@@ -15,7 +16,7 @@ from fumibako.mail.imap import CommandRefused, Examined, ImapClient, Listed
 from fumibako.syncing.database import steadily
 from fumibako.syncing.hands import Hands
 from fumibako.syncing.mailbox import Folder, Mailbox, check_fence, load_folders
-from fumibako.syncing.matching import same_mails
+from fumibako.syncing.matching import holds_mails_of, same_mails
 
 MOST_CANDIDATES = 50  # new folders that are compared with one that is missing
 
@@ -107,9 +108,9 @@ async def _by_numbering(
 async def _is(hands: Hands, client: ImapClient, folder: Folder, opened: Examined) -> bool:
     if folder.mailboxid and opened.mailboxid:
         return folder.mailboxid == opened.mailboxid
-    if folder.uidvalidity != opened.uidvalidity or (opened.uidnext or 0) < (folder.uidnext or 0):
-        return False
-    return await same_mails(hands, client, folder)
+    if folder.uidvalidity == opened.uidvalidity and (opened.uidnext or 0) >= (folder.uidnext or 0):
+        return await same_mails(hands, client, folder)
+    return await holds_mails_of(hands, client, folder, opened.exists)
 
 
 async def _write(

@@ -55,6 +55,10 @@ SELECT p.uid, m.fingerprint FROM (
     ORDER BY uidvalidity, uid LIMIT %s)
 ) p JOIN message m ON m.id = p.message_id
 """
+_STORED_IN = """
+SELECT count(DISTINCT m.fingerprint) FROM placement p JOIN message m ON m.id = p.message_id
+ WHERE p.folder_id = %s AND p.gone_at IS NULL AND m.fingerprint = ANY(%s)
+"""
 
 
 @dataclass(frozen=True)
@@ -195,3 +199,18 @@ async def same_mails(hands: Hands, client: ImapClient, folder: Folder) -> bool:
     listed = await _listed(client, UidSet.of(stored), f"(UID {_HEADERS})")
     told = {one.uid or 0: fingerprint(next(iter(one.sections.values()), b"")) for one in listed}
     return bool(told) and all(stored[uid] == digest for uid, digest in told.items())
+
+
+async def holds_mails_of(hands: Hands, client: ImapClient, folder: Folder, messages: int) -> bool:
+    """Whether most of the newest of the ``messages`` mails of the folder that is open are stored of ``folder``.
+
+    So a folder is known again that has another name and another numbering; some mail may have come since.
+    """
+    if not messages:
+        return False
+    newest: list[Fetched] = []
+    first = max(1, messages - SAMPLE + 1)
+    await client.fetch(f"{first}:*", f"(UID {_HEADERS})", uid=False, on_message=newest.append)
+    prints = {fingerprint(next(iter(one.sections.values()), b"")) for one in newest}
+    rows = await _rows(hands, _STORED_IN, folder.id, list(prints))
+    return bool(rows[0][0] * 2 > len(prints))

@@ -153,7 +153,7 @@ class Pipeline:
         await self._client.fetch(str(uid), items, uid=True, on_message=self._on_header)
 
     def _items(self, body: str = "BODY.PEEK[]") -> str:
-        extra = " EMAILID" if "OBJECTID" in self._client.capabilities else ""
+        extra = f" {self._client.identity}" if self._client.identity else ""
         if self._modseq:
             extra += " MODSEQ"
         return f"(UID FLAGS INTERNALDATE RFC822.SIZE{extra} {body})"

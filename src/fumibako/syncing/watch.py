@@ -70,6 +70,7 @@ class Watch:
         self._folders: list[Folder] = []
         self._notified = False
         self._turn = 0
+        self._looked_at: dict[int, datetime] = {}
         self._clock = asyncio.get_running_loop().time
         self._round_at = self._list_at = self._proofs_at = 0.0
 
@@ -167,8 +168,10 @@ class Watch:
             if not fresh.unchanged(status):
                 await self._refresh(fresh)
                 opened = True
-        if len(asked) == len(self._folders) and not len(self._backlog):
-            opened |= await self._settle_departures(began)
+        self._looked_at.update((folder.id, began) for folder in asked)
+        looked_at = [self._looked_at.get(folder.id) for folder in self._folders]
+        if None not in looked_at and not len(self._backlog):
+            opened |= await self._settle_departures(min(filter(None, looked_at)))
         if opened:
             await self._open_first()
         self._round_at = self._clock() + (ROUND_INTERVAL if self._notified else INTERVAL)
@@ -185,7 +188,7 @@ class Watch:
     async def _settle_departures(self, looked_at: datetime) -> bool:
         """Find out what became of mail that is in no folder any more; whether another folder may be open now."""
         done = await steadily(lambda: departures.settle(self._hands, self._client, self._box, looked_at))
-        return done != departures.Departures()
+        return done.opened
 
     async def _list(self) -> None:
         """See which folders there are; with other ones than before, watch those."""
